@@ -1,0 +1,1 @@
+export type { ControllerRequests, Outcome, QuorumReplica } from '@trimaran/metadata'

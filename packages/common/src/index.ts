@@ -1,0 +1,7 @@
+export * from './assert.ts'
+export * from './bytes.ts'
+export * from './errors.ts'
+export * from './ids.ts'
+export * from './offset-waiters.ts'
+export * from './ports.ts'
+export * from './prng.ts'
