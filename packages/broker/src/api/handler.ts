@@ -8,7 +8,7 @@ import type { BrokerConfig } from '../config.ts'
 import type { ConnectionContext } from '../connection.ts'
 import type { BrokerMetrics } from '../metrics.ts'
 import type { ProducerIds } from '../producer-ids.ts'
-import type { ReplicaManager } from '../replication/replica-manager.ts'
+import type { Replicas } from '../replication/types.ts'
 
 /** What every handler may use, whatever the request. One object per broker. */
 export interface BrokerServices {
@@ -22,7 +22,7 @@ export interface BrokerServices {
   image(): Image
   /** −1 before the registration is answered. */
   brokerEpoch(): BrokerEpoch
-  readonly replicas: ReplicaManager
+  readonly replicas: Replicas
   readonly groups: GroupCoordinator
   readonly controller: ControllerChannel
   readonly topicCreator: TopicAutoCreator

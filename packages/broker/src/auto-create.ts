@@ -1,0 +1,76 @@
+import type { LogEvent } from '@trimaran/common'
+import { errorCodes } from '@trimaran/protocol'
+import type { ControllerChannel } from './channels.ts'
+import type { BrokerConfig } from './config.ts'
+import { forward } from './forward.ts'
+import { consumerOffsetsTopic, internalTopics, topicNameProblem } from './topics.ts'
+
+/** Bounds what clients that ask for ever new names can keep under way: 1000 names of at most 249 characters. */
+const maxInFlight = 1000
+
+export interface TopicToCreate {
+  readonly name: string
+  /** −1: the cluster's default. */
+  readonly partitionCount: number
+  readonly replicationFactor: number
+  readonly configs: readonly { readonly name: string; readonly value: string | null }[]
+}
+
+/**
+ * Creates topics that clients name before they exist (`auto.create.topics.enable`) and the internal ones. A name is asked
+ * for once at a time, however many clients ask; they learn of the topic from the metadata, as with Kafka.
+ */
+export class TopicAutoCreator {
+  readonly #controller: ControllerChannel
+  readonly #config: BrokerConfig
+  readonly #logEvent: LogEvent
+  readonly #inFlight = new Set<string>()
+
+  constructor(options: {
+    readonly controller: ControllerChannel
+    readonly config: BrokerConfig
+    readonly logEvent: LogEvent
+  }) {
+    this.#controller = options.controller
+    this.#config = options.config
+    this.#logEvent = options.logEvent
+  }
+
+  /** What a name that does not exist is answered with: it may be on its way after this. */
+  requested(name: string): number {
+    if (topicNameProblem(name) !== null) return errorCodes.INVALID_TOPIC_EXCEPTION
+    this.create(this.#definition(name))
+    return errorCodes.UNKNOWN_TOPIC_OR_PARTITION
+  }
+
+  /** Does nothing while a creation of that name is under way. */
+  create(topic: TopicToCreate): void {
+    if (this.#inFlight.has(topic.name) || this.#inFlight.size >= maxInFlight) return
+    this.#inFlight.add(topic.name)
+    void this.#send(topic).finally(() => this.#inFlight.delete(topic.name))
+  }
+
+  #definition(name: string): TopicToCreate {
+    if (name === consumerOffsetsTopic) return this.#config.consumerOffsetsTopic
+    return { name, partitionCount: -1, replicationFactor: -1, configs: [] }
+  }
+
+  async #send(topic: TopicToCreate): Promise<void> {
+    const answer = await forward(
+      this.#controller,
+      'createTopics',
+      { validateOnly: false, topics: [{ ...topic, assignments: [] }] },
+      this.#config.requestTimeoutMs,
+    )
+    const outcome = answer.kind === 'failed' ? answer : answer.response.topics[0]
+    if (outcome === undefined) return
+    const { errorCode, errorMessage } = outcome
+    if (errorCode === errorCodes.NONE || errorCode === errorCodes.TOPIC_ALREADY_EXISTS) return
+    const level = internalTopics.has(topic.name) ? 'warn' : 'info'
+    this.#logEvent(level, 'topic not created automatically', {
+      topic: topic.name,
+      errorCode,
+      errorMessage,
+    })
+  }
+}
