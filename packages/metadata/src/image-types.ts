@@ -36,6 +36,11 @@ export interface PartitionImage {
   readonly leaderEpoch: LeaderEpoch
   readonly partitionEpoch: PartitionEpoch
   readonly recovering: boolean
+  /**
+   * Eligible leader replicas (KIP-966): not in sync any more, but the high watermark cannot have passed what they hold.
+   * Absent: none. Invariant: disjoint from the ISR, and none while the ISR has min.insync.replicas members.
+   */
+  readonly elr?: readonly BrokerId[]
 }
 
 export interface TopicImage {
@@ -74,6 +79,11 @@ export interface LocalChanges {
   readonly followers: readonly LocalPartition[]
   /** Not a replica of it any more, or the topic is gone. */
   readonly deletes: readonly { readonly topicId: TopicId; readonly topicName: string; readonly partition: number }[]
+  /**
+   * Replicas of removed topics that this broker is to remove from its disk, whether or not it hosts them at the moment,
+   * and to acknowledge with `replicasDeleted`. Comes again when the broker returns before it has acknowledged.
+   */
+  readonly deletions: readonly ReplicaDeletionImage[]
 }
 export interface LocalPartition {
   readonly topicId: TopicId

@@ -61,6 +61,8 @@ export interface PartitionRecord {
   readonly partitionEpoch: PartitionEpoch
   /** True after an unclean election until the leader has recovered. */
   readonly recovering: boolean
+  /** Eligible leader replicas (KIP-966). Absent: none. */
+  readonly elr?: readonly BrokerId[]
 }
 
 /** Absent: not changed. A change of leader raises leaderEpoch by one; every record raises partitionEpoch by one. */
@@ -74,6 +76,7 @@ export interface PartitionChangeRecord {
   readonly addingReplicas?: readonly BrokerId[]
   readonly removingReplicas?: readonly BrokerId[]
   readonly recovering?: boolean
+  readonly elr?: readonly BrokerId[]
 }
 
 export interface ConfigRecord {

@@ -1,0 +1,53 @@
+import { assert, noLeader } from '@trimaran/common'
+import type { BrokerId } from '@trimaran/common'
+import type { Image, PartitionImage } from './image-types.ts'
+import type { PartitionChangeRecord, PartitionRecord } from './records.ts'
+import { isBrokerActive } from './replica-states.ts'
+
+const elrField = (elr: readonly BrokerId[] | undefined): { readonly elr?: readonly BrokerId[] } =>
+  elr === undefined || elr.length === 0 ? {} : { elr }
+
+export function newPartition(record: PartitionRecord): PartitionImage {
+  const { kind: _kind, topicId: _topicId, elr, ...partition } = record
+  return { ...partition, ...elrField(elr) }
+}
+
+/** A leader in the record is an election, and raises the leader epoch even when it names the same broker. */
+export function changedPartition(
+  before: PartitionImage,
+  record: PartitionChangeRecord,
+): PartitionImage {
+  const { elr, ...kept } = before
+  return {
+    ...kept,
+    replicas: record.replicas ?? before.replicas,
+    isr: record.isr ?? before.isr,
+    addingReplicas: record.addingReplicas ?? before.addingReplicas,
+    removingReplicas: record.removingReplicas ?? before.removingReplicas,
+    leader: record.leader ?? before.leader,
+    leaderEpoch: record.leader === undefined ? before.leaderEpoch : before.leaderEpoch + 1,
+    partitionEpoch: before.partitionEpoch + 1,
+    recovering: record.recovering ?? before.recovering,
+    ...elrField(record.elr ?? elr),
+  }
+}
+
+const isSubset = (part: readonly BrokerId[], whole: readonly BrokerId[]): boolean =>
+  part.every((id, at) => whole.includes(id) && part.indexOf(id) === at)
+
+/** What holds after every record of a partition (KIP-841, KIP-966). */
+export function checkPartition(topicName: string, partition: PartitionImage, view: Image): void {
+  const { replicas, isr, leader, elr = [] } = partition
+  const name = `${topicName}-${partition.partition}`
+  const isActive = (id: BrokerId): boolean => isBrokerActive(view.brokers.get(id))
+  assert(replicas.length > 0, `${name} has replicas`)
+  assert(isSubset(replicas, replicas), `${name} has each replica once`)
+  assert(isSubset(isr, replicas), `the ISR of ${name} is part of its replicas`)
+  assert(isSubset(elr, replicas), `the ELR of ${name} is part of its replicas`)
+  assert(!elr.some(id => isr.includes(id)), `the ELR of ${name} is disjoint from its ISR`)
+  assert(isSubset(partition.addingReplicas, replicas), `${name} adds replicas it has`)
+  assert(isSubset(partition.removingReplicas, replicas), `${name} removes replicas it has`)
+  if (leader === noLeader) return
+  assert(isr.includes(leader), `the leader of ${name} is in its ISR`)
+  assert(isr.every(isActive), `the ISR of ${name} is unfenced and not shutting down`)
+}
