@@ -25,3 +25,5 @@ export {
   supports,
   versionRange,
 } from './schema.ts'
+/** The language of schemas, for other packages' own messages. */
+export * as schema from './schema.ts'
