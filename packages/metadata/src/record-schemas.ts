@@ -1,17 +1,7 @@
-import {
-  api,
-  array,
-  int32,
-  int64,
-  int8,
-  nullable,
-  string,
-  struct,
-  tagged,
-  uint16,
-  uuid,
-} from '@trimaran/protocol'
+import { schema } from '@trimaran/protocol'
 import type { Struct } from '@trimaran/protocol'
+
+const { api, array, int32, int64, int8, nullable, string, struct, tagged, uint16, uuid } = schema
 
 /**
  * The records on the wire, in the schema language of the Kafka messages. Keys are those of Kafka's own metadata records
