@@ -1,0 +1,178 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  apis,
+  errorCodes,
+  errorInfo,
+  type Api,
+  type Decoded,
+  type Encodable,
+  type IncomingResponseOf,
+  type Struct,
+} from '@trimaran/protocol'
+import { CliError, exitCodes } from '../output.ts'
+import { ConnectionError, KafkaConnection } from './connection.ts'
+
+export type Metadata = IncomingResponseOf<typeof apis.metadata>
+export type TopicMetadata = Metadata['topics'][number]
+
+export interface ClientOptions {
+  readonly bootstrapServers: string
+  readonly clientId?: string
+  /** How long an operation is tried again while leaders move. */
+  readonly retryTimeoutMs?: number
+}
+
+const retryPauseMs = 50
+const retryTimeoutMs = 30_000
+
+/** `host:port,host:port`; a port alone is not guessed. */
+export function parseBootstrap(text: string): { readonly host: string; readonly port: number }[] {
+  return text.split(',').map(part => {
+    const match = /^\s*(?:\[([^\]]+)\]|([^:\s]+)):(\d+)\s*$/.exec(part)
+    if (match === null) {
+      throw new CliError(`"${part}" is no broker address; it is written host:port, as in localhost:9092.`, exitCodes.usage)
+    }
+    return { host: match[1] ?? match[2] ?? '', port: Number(match[3]) }
+  })
+}
+
+/** What went wrong with one item of a request, in words. */
+export function outcomeText(errorCode: number, errorMessage?: string | null): string {
+  const info = errorInfo(errorCode)
+  return errorMessage === null || errorMessage === undefined || errorMessage === '' ? `${info.name}: ${info.text}` : `${errorMessage} (${info.name})`
+}
+
+/** Finds brokers, leaders and coordinators, and asks again where they have moved. */
+export class ClusterClient {
+  readonly #options: ClientOptions
+  readonly #connections = new Map<string, Promise<KafkaConnection>>()
+  readonly #addresses = new Map<number, { readonly host: string; readonly port: number }>()
+
+  constructor(options: ClientOptions) {
+    this.#options = options
+  }
+
+  get clientId(): string {
+    return this.#options.clientId ?? 'trimaran-cli'
+  }
+
+  async #open(host: string, port: number): Promise<KafkaConnection> {
+    const key = `${host}:${port}`
+    const known = this.#connections.get(key)
+    if (known !== undefined) {
+      const connection = await known
+      if (connection.isOpen) return connection
+    }
+    const opening = KafkaConnection.connect({ host, port, clientId: this.clientId })
+    this.#connections.set(key, opening)
+    opening.catch(() => this.#connections.delete(key))
+    return opening
+  }
+
+  /** Any broker that answers: the known ones first, then the bootstrap list. */
+  async anyBroker(): Promise<KafkaConnection> {
+    const bootstrap = parseBootstrap(this.#options.bootstrapServers)
+    const failures: string[] = []
+    for (const { host, port } of [...this.#addresses.values(), ...bootstrap]) {
+      try {
+        return await this.#open(host, port)
+      } catch (error) {
+        if (!(error instanceof ConnectionError)) throw error
+        failures.push(error.message)
+      }
+    }
+    throw new CliError(
+      `No broker can be reached (${[...new Set(failures)].join('; ')}). Is the cluster up, and is --bootstrap-server right?`,
+      exitCodes.unreachable,
+    )
+  }
+
+  async broker(nodeId: number): Promise<KafkaConnection> {
+    if (!this.#addresses.has(nodeId)) await this.metadata([])
+    const address = this.#addresses.get(nodeId)
+    if (address === undefined) throw new ConnectionError(`broker ${nodeId} is not in the cluster's list of live brokers`)
+    return this.#open(address.host, address.port)
+  }
+
+  /** Asks any broker, and another one if it dies meanwhile. */
+  async request<Q extends Struct, R extends Struct>(definition: Api<Q, R>, body: Encodable<Q>, timeoutMs?: number): Promise<Decoded<R>> {
+    return this.retry(async () => (await this.anyBroker()).request(definition, body, timeoutMs))
+  }
+
+  /** Null: all topics. */
+  async metadata(topics: readonly string[] | null, allowAutoTopicCreation = false): Promise<Metadata> {
+    const answer = await this.request(apis.metadata, {
+      topics: topics === null ? null : topics.map(name => ({ name })),
+      allowAutoTopicCreation,
+    })
+    this.#addresses.clear()
+    for (const broker of answer.brokers) this.#addresses.set(broker.nodeId, { host: broker.host, port: broker.port })
+    return answer
+  }
+
+  async topic(name: string, allowAutoTopicCreation = false): Promise<TopicMetadata> {
+    return this.retry(async () => {
+      const answer = await this.metadata([name], allowAutoTopicCreation)
+      const topic = answer.topics[0]
+      const errorCode = topic?.errorCode ?? errorCodes.UNKNOWN_TOPIC_OR_PARTITION
+      if (topic === undefined || errorCode !== errorCodes.NONE) {
+        const missing = errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION
+        if (missing && !allowAutoTopicCreation) throw new CliError(`There is no topic "${name}". Create it with: trimaran topics create ${name}`)
+        throw new RetriableError(outcomeText(errorCode), errorInfo(errorCode).retriable)
+      }
+      return topic
+    })
+  }
+
+  async coordinator(groupId: string): Promise<KafkaConnection> {
+    return this.retry(async () => {
+      const answer = await this.request(apis.findCoordinator, { key: groupId, keyType: 0, coordinatorKeys: [groupId] })
+      const found = answer.coordinators[0] ?? answer
+      if (found.errorCode !== errorCodes.NONE) {
+        throw new RetriableError(outcomeText(found.errorCode, found.errorMessage), errorInfo(found.errorCode).retriable)
+      }
+      this.#addresses.set(found.nodeId, { host: found.host, port: found.port })
+      return this.#open(found.host, found.port)
+    })
+  }
+
+  /** Tries again while brokers are away and leaders move, until the retry time is over. */
+  async retry<T>(attempt: () => Promise<T>): Promise<T> {
+    const deadlineMs = performance.now() + (this.#options.retryTimeoutMs ?? retryTimeoutMs)
+    for (;;) {
+      try {
+        return await attempt()
+      } catch (error) {
+        const mayRetry = error instanceof ConnectionError || (error instanceof RetriableError && error.retriable)
+        if (!mayRetry || performance.now() > deadlineMs) throw error
+        await sleep(retryPauseMs)
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const opening of this.#connections.values()) await opening.then(connection => connection.close()).catch(() => {})
+    this.#connections.clear()
+  }
+}
+
+/** An error code of the cluster; `retriable` says whether asking again may help. */
+export class RetriableError extends Error {
+  override readonly name = 'RetriableError'
+  readonly retriable: boolean
+
+  constructor(message: string, retriable: boolean) {
+    super(message)
+    this.retriable = retriable
+  }
+}
+
+/** Runs `work` with a client that is closed afterwards. */
+export async function withClient<T>(options: { readonly bootstrapServer: string }, work: (client: ClusterClient) => Promise<T>): Promise<T> {
+  const client = new ClusterClient({ bootstrapServers: options.bootstrapServer })
+  try {
+    return await work(client)
+  } finally {
+    await client.close()
+  }
+}

@@ -1,0 +1,6 @@
+export * from './cluster-client.ts'
+export * from './connection.ts'
+export * from './group-member.ts'
+export * from './partitioner.ts'
+export * from './producer.ts'
+export * from './reader.ts'

@@ -1,0 +1,203 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { apis, encodeBatch, errorCodes, errorInfo, sequenceAfter, type Compression } from '@trimaran/protocol'
+import { ConnectionError } from './connection.ts'
+import { outcomeText, type ClusterClient, type TopicMetadata } from './cluster-client.ts'
+import { partitionForKey } from './partitioner.ts'
+
+export interface ProducerOptions {
+  readonly topic: string
+  readonly acks: -1 | 0 | 1
+  readonly compression?: Compression
+  /** Target size of a batch; one that is full is sent at once. */
+  readonly batchBytes?: number
+  /** How long a batch is tried until it counts as failed. */
+  readonly deliveryTimeoutMs?: number
+  readonly onDelivery?: (delivery: Delivery) => void
+}
+
+export interface OutgoingRecord {
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly timestampMs?: number
+}
+
+/** The outcome of one batch: either it has offsets, or it failed and why. */
+export interface Delivery {
+  readonly partition: number
+  readonly records: readonly OutgoingRecord[]
+  /** −1 with acks 0: nobody knows. */
+  readonly baseOffset: number
+  readonly error: string | null
+}
+
+interface PartitionQueue {
+  readonly partition: number
+  waiting: OutgoingRecord[]
+  waitingBytes: number
+  /** One batch at a time: order holds through every retry. */
+  sending: Promise<void> | null
+  nextSequence: number
+}
+
+const batchBytes = 256 * 1024
+const deliveryTimeoutMs = 120_000
+const retryPauseMs = 20
+/** Producers stop taking records while so much waits: four full batches per partition of a wide topic. */
+const bufferedBytesMax = 32 * 1024 * 1024
+
+/** An idempotent producer (with acks=all): retries are never duplicated, order within a partition holds. */
+export class Producer {
+  readonly #client: ClusterClient
+  readonly #options: ProducerOptions
+  readonly #queues = new Map<number, PartitionQueue>()
+  #topic: TopicMetadata | null = null
+  #producerId = -1
+  #producerEpoch = -1
+  #bufferedBytes = 0
+  #stickyPartition = -1
+  #freed: (() => void) | null = null
+
+  constructor(client: ClusterClient, options: ProducerOptions) {
+    this.#client = client
+    this.#options = options
+  }
+
+  async open(): Promise<void> {
+    this.#topic = await this.#client.topic(this.#options.topic, true)
+    if (this.#options.acks !== -1) return
+    await this.#client.retry(async () => {
+      const answer = await this.#client.request(apis.initProducerId, { transactionalId: null, transactionTimeoutMs: 60_000 })
+      if (answer.errorCode !== errorCodes.NONE) throw new ConnectionError(outcomeText(answer.errorCode))
+      this.#producerId = answer.producerId
+      this.#producerEpoch = answer.producerEpoch
+    })
+  }
+
+  /** Resolves when there is room for more; the delivery itself is told to `onDelivery`. */
+  async send(record: OutgoingRecord, partition?: number): Promise<void> {
+    const queue = this.#queue(partition ?? this.#choosePartition(record))
+    queue.waiting.push(record)
+    const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0) + 16
+    queue.waitingBytes += bytes
+    this.#bufferedBytes += bytes
+    if (queue.waitingBytes >= (this.#options.batchBytes ?? batchBytes)) {
+      this.#kick(queue)
+      this.#stickyPartition = -1
+    }
+    while (this.#bufferedBytes > bufferedBytesMax) {
+      this.#kickAll()
+      await new Promise<void>(settle => (this.#freed = settle))
+    }
+  }
+
+  /** Everything given so far is delivered or has failed. */
+  async flush(): Promise<void> {
+    for (;;) {
+      this.#kickAll()
+      const sending = [...this.#queues.values()].map(queue => queue.sending).filter(one => one !== null)
+      if (sending.length === 0) return
+      await Promise.all(sending)
+    }
+  }
+
+  #kickAll(): void {
+    for (const queue of this.#queues.values()) this.#kick(queue)
+  }
+
+  #queue(partition: number): PartitionQueue {
+    let queue = this.#queues.get(partition)
+    if (queue === undefined) {
+      queue = { partition, waiting: [], waitingBytes: 0, sending: null, nextSequence: 0 }
+      this.#queues.set(partition, queue)
+    }
+    return queue
+  }
+
+  #choosePartition(record: OutgoingRecord): number {
+    const partitionCount = this.#topic?.partitions.length ?? 1
+    if (record.key !== null) return partitionForKey(record.key, partitionCount)
+    // Sticky (KIP-480): records without a key fill one batch before they go to the next partition.
+    if (this.#stickyPartition < 0) this.#stickyPartition = Math.floor(Math.random() * partitionCount)
+    return this.#stickyPartition
+  }
+
+  #kick(queue: PartitionQueue): void {
+    if (queue.sending !== null || queue.waiting.length === 0) return
+    const { waiting: records, waitingBytes } = queue
+    queue.waiting = []
+    queue.waitingBytes = 0
+    queue.sending = this.#deliver(queue, records).then(delivery => {
+      queue.sending = null
+      this.#bufferedBytes -= waitingBytes
+      this.#options.onDelivery?.(delivery)
+      this.#freed?.()
+      this.#freed = null
+      if (queue.waitingBytes >= (this.#options.batchBytes ?? batchBytes)) this.#kick(queue)
+    })
+  }
+
+  async #deliver(queue: PartitionQueue, records: readonly OutgoingRecord[]): Promise<Delivery> {
+    const batch = this.#encode(queue, records)
+    const deadlineMs = performance.now() + (this.#options.deliveryTimeoutMs ?? deliveryTimeoutMs)
+    let error = 'no leader was found'
+    for (;;) {
+      try {
+        const outcome = await this.#attempt(queue.partition, batch)
+        if (outcome.errorCode === errorCodes.NONE) {
+          queue.nextSequence = sequenceAfter(queue.nextSequence, records.length)
+          return { partition: queue.partition, records, baseOffset: outcome.baseOffset, error: null }
+        }
+        error = outcomeText(outcome.errorCode, outcome.errorMessage)
+        if (!errorInfo(outcome.errorCode).retriable) break
+      } catch (caught) {
+        if (!(caught instanceof ConnectionError)) throw caught
+        error = caught.message
+      }
+      if (performance.now() > deadlineMs) break
+      await sleep(retryPauseMs)
+      await this.#refresh()
+    }
+    return { partition: queue.partition, records, baseOffset: -1, error }
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      const answer = await this.#client.metadata([this.#options.topic])
+      if (answer.topics[0]?.errorCode === errorCodes.NONE) this.#topic = answer.topics[0]
+    } catch {
+      // The next attempt asks again; the deadline bounds it.
+    }
+  }
+
+  #encode(queue: PartitionQueue, records: readonly OutgoingRecord[]): Uint8Array {
+    const nowMs = Date.now()
+    return encodeBatch({
+      records: records.map(({ key, value, timestampMs }) => ({ key, value, headers: [], timestampMs: timestampMs ?? nowMs })),
+      compression: this.#options.compression ?? 'none',
+      producerId: this.#producerId,
+      producerEpoch: this.#producerEpoch,
+      baseSequence: this.#producerId < 0 ? -1 : queue.nextSequence,
+    })
+  }
+
+  async #attempt(partition: number, batch: Uint8Array): Promise<{ errorCode: number; errorMessage: string | null; baseOffset: number }> {
+    const topic = this.#topic
+    const leaderId = topic?.partitions.find(candidate => candidate.partitionIndex === partition)?.leaderId ?? -1
+    if (topic === null || leaderId < 0) return { errorCode: errorCodes.LEADER_NOT_AVAILABLE, errorMessage: null, baseOffset: -1 }
+    const connection = await this.#client.broker(leaderId)
+    const body = {
+      transactionalId: null,
+      acks: this.#options.acks,
+      timeoutMs: 30_000,
+      topicData: [{ name: this.#options.topic, topicId: topic.topicId, partitionData: [{ index: partition, records: batch }] }],
+    }
+    if (this.#options.acks === 0) {
+      connection.sendUnanswered(apis.produce, body)
+      return { errorCode: errorCodes.NONE, errorMessage: null, baseOffset: -1 }
+    }
+    const answer = await connection.request(apis.produce, body, 40_000)
+    const outcome = answer.responses[0]?.partitionResponses[0]
+    if (outcome === undefined) throw new ConnectionError('the broker answered a produce request without its partition')
+    return outcome
+  }
+}
