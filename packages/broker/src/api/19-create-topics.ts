@@ -1,0 +1,102 @@
+/**
+ * CreateTopics v2–7: forwarded to the controller from whichever broker is asked (KIP-590).
+ *
+ * - −1 for partitions and replication factor: the cluster's defaults (KIP-464). validateOnly creates nothing.
+ * - The same name twice: INVALID_REQUEST for it, the rest is created. The quorum's own topic cannot be created.
+ * - v5+ tells the topic's configuration (KIP-525), v7+ its id (KIP-516).
+ * - After a success this broker answers once its own metadata show the topic, if that comes soon: clients ask it next.
+ *
+ * Not done: throttling of mutations (v6, KIP-599); the throttle time is always 0.
+ */
+import { apis, errorCodes, type RequestOf, type ResponseOf } from '@trimaran/protocol'
+import { describeNewTopic } from '../describe-configs.ts'
+import { forward } from '../forward.ts'
+import { clusterMetadataTopic } from '../topics.ts'
+import { duplicatesOf } from './duplicates.ts'
+import { handler, type HandlerContext } from './handler.ts'
+
+type Request = RequestOf<typeof apis.createTopics>
+type TopicRequest = Request['topics'][number]
+type TopicAnswer = ResponseOf<typeof apis.createTopics>['topics'][number]
+
+export const createTopics = handler(
+  apis.createTopics,
+  { min: 2, max: 7 },
+  async (request, context) => {
+    const duplicates = duplicatesOf(request.topics.map(topic => topic.name))
+    const answers = new Map<string, TopicAnswer>()
+    const wanted: TopicRequest[] = []
+    for (const topic of request.topics) {
+      if (duplicates.has(topic.name)) {
+        answers.set(
+          topic.name,
+          failed(topic.name, errorCodes.INVALID_REQUEST, 'Duplicate topic name.'),
+        )
+      } else if (topic.name === clusterMetadataTopic) {
+        const message = `Creation of internal topic ${clusterMetadataTopic} is prohibited.`
+        answers.set(topic.name, failed(topic.name, errorCodes.INVALID_REQUEST, message))
+      } else wanted.push(topic)
+    }
+    if (wanted.length > 0) await create(wanted, request, answers, context)
+    return { throttleTimeMs: 0, topics: [...answers.values()] }
+  },
+)
+
+async function create(
+  wanted: readonly TopicRequest[],
+  { timeoutMs, validateOnly }: Request,
+  answers: Map<string, TopicAnswer>,
+  context: HandlerContext,
+): Promise<void> {
+  const forwarded = await forward(
+    context.controller,
+    'createTopics',
+    {
+      validateOnly,
+      topics: wanted.map(topic => ({
+        name: topic.name,
+        partitionCount: topic.numPartitions,
+        replicationFactor: topic.replicationFactor,
+        assignments: topic.assignments.map(({ partitionIndex, brokerIds }) => ({
+          partition: partitionIndex,
+          brokerIds,
+        })),
+        configs: topic.configs,
+      })),
+    },
+    timeoutMs,
+  )
+  if (forwarded.kind === 'failed') {
+    const { errorCode, errorMessage } = forwarded
+    for (const { name } of wanted) answers.set(name, failed(name, errorCode, errorMessage))
+    return
+  }
+  const configsByName = new Map(wanted.map(topic => [topic.name, topic.configs]))
+  const created: string[] = []
+  for (const topic of forwarded.response.topics) {
+    if (topic.errorCode !== errorCodes.NONE) {
+      answers.set(topic.name, failed(topic.name, topic.errorCode, topic.errorMessage))
+      continue
+    }
+    created.push(topic.name)
+    answers.set(topic.name, {
+      name: topic.name,
+      topicId: topic.topicId,
+      errorCode: errorCodes.NONE,
+      errorMessage: null,
+      numPartitions: topic.partitionCount,
+      replicationFactor: topic.replicationFactor,
+      configs: describeNewTopic(context, configsByName.get(topic.name) ?? []),
+    })
+  }
+  if (!validateOnly) {
+    await context.imageWaiters.until(image => created.every(name => image.topicsByName.has(name)))
+  }
+}
+
+const failed = (name: string, errorCode: number, errorMessage: string | null): TopicAnswer => ({
+  name,
+  errorCode,
+  errorMessage,
+  configs: [],
+})

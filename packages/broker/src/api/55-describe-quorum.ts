@@ -1,0 +1,79 @@
+/**
+ * DescribeQuorum v0–2: leader, epoch, high watermark and how far each replica of the metadata log is (KIP-595, KIP-836,
+ * v2 directory ids and endpoints: KIP-853). Forwarded to the quorum's leader, which alone knows.
+ *
+ * The only topic is `__cluster_metadata`, partition 0; any other is UNKNOWN_TOPIC_OR_PARTITION in its place.
+ */
+import type { QuorumReplica } from '@trimaran/metadata'
+import { apis, errorCodes, type ResponseOf } from '@trimaran/protocol'
+import { forward } from '../forward.ts'
+import { clusterMetadataTopic } from '../topics.ts'
+import { handler } from './handler.ts'
+
+type Response = ResponseOf<typeof apis.describeQuorum>
+type TopicAnswer = Response['topics'][number]
+type PartitionAnswer = TopicAnswer['partitions'][number]
+
+/** The name that Kafka's own files give to the quorum's listener. */
+const controllerListener = 'CONTROLLER'
+
+export const describeQuorum = handler(
+  apis.describeQuorum,
+  { min: 0, max: 2 },
+  async (request, context) => {
+    const forwarded = await forward(
+      context.controller,
+      'describeQuorum',
+      {},
+      context.config.requestTimeoutMs,
+    )
+    const failure = forwarded.kind === 'failed' ? forwarded : forwarded.response
+    if (forwarded.kind === 'failed' || forwarded.response.errorCode !== errorCodes.NONE) {
+      const { errorCode, errorMessage } = failure
+      return { errorCode, errorMessage, topics: [], nodes: [] }
+    }
+    const quorum = forwarded.response
+    const described: PartitionAnswer = {
+      partitionIndex: 0,
+      errorCode: errorCodes.NONE,
+      errorMessage: null,
+      leaderId: quorum.leaderId,
+      leaderEpoch: quorum.leaderEpoch,
+      highWatermark: quorum.highWatermark,
+      currentVoters: quorum.voters.map(replicaState),
+      observers: quorum.observers.map(replicaState),
+    }
+    const topics = request.topics.map(({ topicName, partitions }): TopicAnswer => ({
+      topicName,
+      partitions: partitions.map(({ partitionIndex }) =>
+        topicName === clusterMetadataTopic && partitionIndex === 0
+          ? described
+          : unknown(partitionIndex),
+      ),
+    }))
+    const nodes = quorum.voters.map(({ nodeId, host, port }) => ({
+      nodeId,
+      listeners: [{ name: controllerListener, host, port }],
+    }))
+    return { errorCode: errorCodes.NONE, errorMessage: null, topics, nodes }
+  },
+)
+
+const replicaState = (replica: QuorumReplica): PartitionAnswer['currentVoters'][number] => ({
+  replicaId: replica.nodeId,
+  replicaDirectoryId: replica.directoryId,
+  logEndOffset: replica.logEndOffset,
+  lastFetchTimestamp: replica.lastFetchTimestampMs,
+  lastCaughtUpTimestamp: replica.lastCaughtUpTimestampMs,
+})
+
+const unknown = (partitionIndex: number): PartitionAnswer => ({
+  partitionIndex,
+  errorCode: errorCodes.UNKNOWN_TOPIC_OR_PARTITION,
+  errorMessage: null,
+  leaderId: -1,
+  leaderEpoch: -1,
+  highWatermark: -1,
+  currentVoters: [],
+  observers: [],
+})
