@@ -252,3 +252,10 @@ export function errorInfo(code: ErrorCode): ErrorInfo {
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError'
 }
+
+/** Compressed bytes would become more than the reader allows. */
+export class OutputTooLargeError extends ProtocolError {
+  constructor(maxBytes: number) {
+    super(`the decompressed records are more than ${maxBytes} bytes`)
+  }
+}
