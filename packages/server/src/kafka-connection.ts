@@ -1,0 +1,313 @@
+import type { Socket } from 'node:net'
+import { CloseConnection } from '@trimaran/broker'
+import type { ConnectionContext } from '@trimaran/broker'
+import type { LogEvent } from '@trimaran/common'
+import type { ByteBudget } from './byte-budget.ts'
+import { FrameReader, FramingError } from './frame-reader.ts'
+
+/** Requests of one connection that are being handled. Clients keep five (max.in.flight.requests.per.connection). */
+const MAX_IN_FLIGHT = 64
+/** Frames handled before the event loop gets its turn: one connection's thousand small requests are not one stall. */
+const FRAMES_PER_TURN = 64
+/** Answers that a client does not read: beyond, its requests wait. One fetch answer may pass it once. */
+const MAX_UNREAD_BYTES = 1024 * 1024
+/** Bytes of requests being handled for one connection; beyond, the rest stays in the kernel. One frame may pass it. */
+const MAX_REQUEST_BYTES = 8 * 1024 * 1024
+const SIZE_BYTES = 4
+const LINGER_MS = 1_000
+
+export interface ConnectionHost {
+  readonly maxFrameBytes: number
+  readonly budget: ByteBudget
+  readonly logEvent: LogEvent
+  /** Null: no answer. A rejection closes the connection after the answers before it. */
+  handle(context: ConnectionContext, frame: Uint8Array): Promise<readonly Uint8Array[] | null>
+  nowMs(): number
+  /** A rejection that is not a wish to close the connection: a broken invariant may be behind it. */
+  failed(error: unknown): void
+  closed(connection: KafkaConnection): void
+}
+
+/** An answer in its place in the order of the requests. */
+interface Slot {
+  /** Of the frame, with its size. */
+  readonly heldBytes: number
+  answer: readonly Uint8Array[] | null | undefined
+  closeReason: string | null
+}
+
+/**
+ * One client: frames in, answers out in the order of the requests. `handle` is called without waiting for earlier
+ * answers; what limits a client is what it has in flight and what it does not read.
+ */
+export class KafkaConnection {
+  readonly context: ClosableContext
+  readonly #socket: Socket
+  readonly #host: ConnectionHost
+  readonly #frames: FrameReader
+  readonly #slots: Slot[] = []
+  #inFlightBytes = 0
+  /** Bytes that the budget holds for it: received, and in flight. */
+  #heldBytes = 0
+  #lastActiveMs: number
+  #paused = false
+  #turnPending = false
+  #corked = false
+  /** The client sends no more; what it has sent is still handled. */
+  #inputEnded = false
+  /** No further request is handled; what comes is thrown away. */
+  #closing = false
+  #ended = false
+
+  constructor(socket: Socket, context: ClosableContext, host: ConnectionHost) {
+    this.#socket = socket
+    this.context = context
+    this.#host = host
+    this.#frames = new FrameReader(host.maxFrameBytes)
+    this.#lastActiveMs = host.nowMs()
+    socket.setNoDelay(true)
+    socket.on('data', chunk => this.#received(chunk))
+    socket.on('drain', () => this.#work())
+    socket.on('end', () => this.#halfClosed())
+    socket.on('error', err =>
+      this.#host.logEvent('debug', 'connection failed', { ...this.#names(), err }),
+    )
+    socket.on('close', () => this.#gone())
+  }
+
+  /** Since when nothing happens and nothing is awaited; null while a request is being handled. */
+  get idleSinceMs(): number | null {
+    return this.#slots.length > 0 ? null : this.#lastActiveMs
+  }
+
+  /** Holds the right to finish its frame over the node's budget. */
+  get isPrivileged(): boolean {
+    return this.#host.budget.isPrivileged(this)
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  /** No further request; the answers under way are still written. */
+  finish(): void {
+    this.#closing = true
+    this.#flush()
+  }
+
+  #received(chunk: Buffer): void {
+    if (this.#closing) return
+    this.#lastActiveMs = this.#host.nowMs()
+    this.#frames.add(chunk)
+    this.#hold(chunk.length)
+    this.#work()
+  }
+
+  /** Handles the frames that are whole, as far as the bounds allow, and decides whether to read on. */
+  #work(): void {
+    if (this.#turnPending || this.#closing) return
+    let drained = false
+    for (let handled = 0; !drained && this.#mayHandle(); handled++) {
+      if (handled === FRAMES_PER_TURN) {
+        this.#nextTurn()
+        return
+      }
+      drained = !this.#handleNext()
+    }
+    if (drained && this.#inputEnded) this.finish()
+    else this.#readOn()
+  }
+
+  #mayHandle(): boolean {
+    return (
+      this.#slots.length < MAX_IN_FLIGHT &&
+      this.#inFlightBytes < MAX_REQUEST_BYTES &&
+      this.#socket.writableLength < MAX_UNREAD_BYTES
+    )
+  }
+
+  /** False: there is no whole frame. */
+  #handleNext(): boolean {
+    try {
+      const frame = this.#frames.next()
+      if (frame !== null) this.#handle(frame)
+      return frame !== null
+    } catch (error) {
+      if (!(error instanceof FramingError)) throw error
+      // In its place in the order: answers to what came before it are still written.
+      this.#slots.push({ heldBytes: 0, answer: null, closeReason: error.message })
+      this.finish()
+      return false
+    }
+  }
+
+  #handle(frame: Uint8Array): void {
+    const heldBytes = SIZE_BYTES + frame.length
+    const slot: Slot = { heldBytes, answer: undefined, closeReason: null }
+    this.#slots.push(slot)
+    this.#inFlightBytes += heldBytes
+    this.#host.budget.handling(this)
+    this.#host.handle(this.context, frame).then(
+      answer => {
+        slot.answer = answer
+        this.#settled(slot)
+      },
+      (error: unknown) => {
+        slot.answer = null
+        const wanted = error instanceof CloseConnection
+        slot.closeReason = wanted ? error.message : 'internal error'
+        if (!wanted) this.#host.failed(error)
+        this.#settled(slot)
+      },
+    )
+  }
+
+  #settled(slot: Slot): void {
+    this.#host.budget.handled()
+    this.#inFlightBytes -= slot.heldBytes
+    this.#release(slot.heldBytes)
+    if (this.context.closed) return
+    this.#lastActiveMs = this.#host.nowMs()
+    this.#flush()
+    this.#work()
+  }
+
+  /** Writes the answers that are next in order. */
+  #flush(): void {
+    let done = 0
+    let reason: string | null = null
+    while (done < this.#slots.length && reason === null) {
+      const slot = this.#slots[done] as Slot
+      if (slot.answer === undefined) break
+      if (slot.answer !== null) this.#write(slot.answer)
+      reason = slot.closeReason
+      done++
+    }
+    if (done > 0) this.#slots.splice(0, done)
+    if (reason !== null) this.#close(reason)
+    else if (this.#closing && this.#slots.length === 0) this.#end()
+  }
+
+  /** All that a tick writes to a client goes out as one: several times the rate for small answers. */
+  #write(answer: readonly Uint8Array[]): void {
+    if (!this.#corked) {
+      this.#corked = true
+      this.#socket.cork()
+      setImmediate(() => {
+        this.#corked = false
+        this.#socket.uncork()
+      })
+    }
+    for (const part of answer) this.#socket.write(part)
+  }
+
+  #readOn(): void {
+    if (this.#closing) return
+    const { budget } = this.#host
+    if (!this.#mayHandle()) this.#pause()
+    else if (budget.mayRead(this)) this.#resume()
+    else {
+      this.#pause()
+      budget.wait(this, () => this.#work())
+    }
+  }
+
+  #nextTurn(): void {
+    this.#turnPending = true
+    this.#pause()
+    setImmediate(() => {
+      this.#turnPending = false
+      this.#work()
+    })
+  }
+
+  #pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#socket.pause()
+  }
+
+  #resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#socket.resume()
+  }
+
+  /** FIN: what came before it is still answered, as Kafka does. */
+  #halfClosed(): void {
+    this.#inputEnded = true
+    this.#work()
+  }
+
+  #close(reason: string): void {
+    this.#host.logEvent('info', 'connection closed by this broker', { ...this.#names(), reason })
+    this.#closing = true
+    this.#slots.length = 0
+    this.#end()
+  }
+
+  /**
+   * Closing a socket with unread input resets the connection, and a reset can overtake the last answers. So: FIN, then
+   * what still comes is read and dropped until the client closes, or a moment has passed.
+   */
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#socket.end()
+    this.#resume()
+    if (this.#inputEnded) return
+    const linger = setTimeout(() => this.#socket.destroy(), LINGER_MS)
+    this.#socket.once('close', () => clearTimeout(linger))
+  }
+
+  #gone(): void {
+    this.#release(this.#heldBytes)
+    this.#host.budget.leave(this)
+    this.#slots.length = 0
+    this.context.close()
+    this.#host.closed(this)
+  }
+
+  #hold(count: number): void {
+    this.#heldBytes += count
+    this.#host.budget.hold(count)
+  }
+
+  #release(count: number): void {
+    const released = Math.min(count, this.#heldBytes)
+    this.#heldBytes -= released
+    this.#host.budget.release(released)
+  }
+
+  #names(): Record<string, unknown> {
+    const { listenerName, remoteAddress } = this.context
+    return { listener: listenerName, remoteAddress }
+  }
+}
+
+/** What handlers see of a connection, and who wants to know of its end. */
+export class ClosableContext implements ConnectionContext {
+  readonly id: number
+  readonly listenerName: string
+  readonly remoteAddress: string
+  closed = false
+  readonly #listeners = new Set<() => void>()
+
+  constructor(id: number, listenerName: string, remoteAddress: string) {
+    this.id = id
+    this.listenerName = listenerName
+    this.remoteAddress = remoteAddress
+  }
+
+  onClose(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    for (const listener of [...this.#listeners]) listener()
+    this.#listeners.clear()
+  }
+}

@@ -1,0 +1,171 @@
+import { createServer } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { ClusterError } from '@trimaran/common'
+import type { LogEvent } from '@trimaran/common'
+import type { ConnectionContext } from '@trimaran/broker'
+import { ByteBudget } from './byte-budget.ts'
+import { ClosableContext, KafkaConnection } from './kafka-connection.ts'
+import type { ConnectionHost } from './kafka-connection.ts'
+
+export interface ListenerAddress {
+  readonly name: string
+  /** Empty: every interface. */
+  readonly host: string
+  readonly port: number
+}
+
+export interface ListenerLimits {
+  /** socket.request.max.bytes */
+  readonly requestMaxBytes: number
+  /** queued.max.request.bytes: requests held by the node, unfinished ones included. */
+  readonly queuedMaxBytes: number
+  /** connections.max.idle.ms; negative: never. */
+  readonly connectionsMaxIdleMs: number
+  /** max.connections */
+  readonly maxConnections: number
+  /** max.connections.per.ip */
+  readonly maxConnectionsPerIp: number
+}
+
+export interface KafkaListenerOptions {
+  readonly listeners: readonly ListenerAddress[]
+  readonly limits: ListenerLimits
+  readonly logEvent: LogEvent
+  handle(connection: ConnectionContext, frame: Uint8Array): Promise<readonly Uint8Array[] | null>
+  /** What no handler should let out: a broken invariant, or a fault in this code. */
+  failed(error: unknown): void
+}
+
+/** SYNs the kernel keeps while the event loop is busy. */
+const BACKLOG = 1024
+/** A client that has the right to finish its frame over the node's budget must keep sending. */
+const PRIVILEGED_STALL_MS = 5_000
+const SWEEP_INTERVAL_MS = 1_000
+/** Refused connections are counted, not logged one by one. */
+const REFUSAL_LOG_INTERVAL_MS = 10_000
+
+/** Every client connection of a node, on any number of listeners. */
+export class KafkaListener {
+  readonly #options: KafkaListenerOptions
+  readonly #host: ConnectionHost
+  readonly #servers: Server[] = []
+  readonly #connections = new Set<KafkaConnection>()
+  readonly #countByIp = new Map<string, number>()
+  #nextId = 1
+  #sweep: NodeJS.Timeout | undefined
+  #refused = 0
+  #refusedLoggedMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: KafkaListenerOptions) {
+    this.#options = options
+    const { limits, logEvent } = options
+    this.#host = {
+      maxFrameBytes: limits.requestMaxBytes,
+      budget: new ByteBudget(Math.max(limits.queuedMaxBytes, limits.requestMaxBytes)),
+      logEvent,
+      handle: (context, frame) => options.handle(context, frame),
+      nowMs: () => performance.now(),
+      failed: error => options.failed(error),
+      closed: connection => this.#forget(connection),
+    }
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  /** Takes the ports; clients may connect, and are answered from the moment `handle` can. Throws CANNOT_LISTEN. */
+  async listen(): Promise<readonly ListenerAddress[]> {
+    const bound = await Promise.all(this.#options.listeners.map(address => this.#listenOn(address)))
+    this.#sweep = setInterval(() => this.#closeIdle(), SWEEP_INTERVAL_MS)
+    this.#sweep.unref()
+    return bound
+  }
+
+  /** Accepts nobody any more, and no further requests; resolves when the last connection is closed. */
+  async close(): Promise<void> {
+    clearInterval(this.#sweep)
+    const closed = this.#servers.map(
+      server => new Promise<void>(done => server.close(() => done())),
+    )
+    for (const connection of this.#connections) connection.finish()
+    await Promise.all(closed)
+  }
+
+  /** As a killed process. */
+  destroy(): void {
+    clearInterval(this.#sweep)
+    for (const server of this.#servers) server.close()
+    for (const connection of this.#connections) connection.destroy()
+  }
+
+  #listenOn(address: ListenerAddress): Promise<ListenerAddress> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
+      this.#accept(socket, address.name),
+    )
+    this.#servers.push(server)
+    return new Promise((resolve, reject) => {
+      server.once('error', cause => {
+        const where = `${address.name}://${address.host}:${address.port}`
+        const text = `cannot listen on ${where}: ${cause.message}`
+        reject(new ClusterError('CANNOT_LISTEN', text, { cause }))
+      })
+      const where = address.host === '' ? {} : { host: address.host }
+      server.listen({ ...where, port: address.port, backlog: BACKLOG }, () => {
+        // A failed accept (no file descriptor left) concerns that one connection.
+        server.on('error', err => this.#options.logEvent('warn', 'accept failed', { err }))
+        resolve({ ...address, port: (server.address() as AddressInfo).port })
+      })
+    })
+  }
+
+  #accept(socket: Socket, listenerName: string): void {
+    const ip = socket.remoteAddress ?? ''
+    const fromIp = this.#countByIp.get(ip) ?? 0
+    const { maxConnections, maxConnectionsPerIp } = this.#options.limits
+    if (this.#connections.size >= maxConnections || fromIp >= maxConnectionsPerIp) {
+      socket.on('error', () => {})
+      socket.destroy()
+      this.#noteRefusal(ip)
+      return
+    }
+    this.#countByIp.set(ip, fromIp + 1)
+    const context = new ClosableContext(this.#nextId++, listenerName, ip)
+    this.#connections.add(new KafkaConnection(socket, context, this.#host))
+  }
+
+  #forget(connection: KafkaConnection): void {
+    if (!this.#connections.delete(connection)) return
+    const ip = connection.context.remoteAddress
+    const left = (this.#countByIp.get(ip) ?? 1) - 1
+    if (left === 0) this.#countByIp.delete(ip)
+    else this.#countByIp.set(ip, left)
+  }
+
+  #noteRefusal(ip: string): void {
+    this.#refused++
+    const nowMs = performance.now()
+    if (nowMs - this.#refusedLoggedMs < REFUSAL_LOG_INTERVAL_MS) return
+    this.#refusedLoggedMs = nowMs
+    const { size } = this.#connections
+    this.#options.logEvent('warn', 'too many connections', {
+      ip,
+      refused: this.#refused,
+      open: size,
+    })
+    this.#refused = 0
+  }
+
+  #closeIdle(): void {
+    const { connectionsMaxIdleMs } = this.#options.limits
+    const nowMs = performance.now()
+    for (const connection of this.#connections) {
+      const { idleSinceMs } = connection
+      if (idleSinceMs === null) continue
+      const idleMs = nowMs - idleSinceMs
+      const stalled = connection.isPrivileged && idleMs > PRIVILEGED_STALL_MS
+      if (stalled || (connectionsMaxIdleMs >= 0 && idleMs > connectionsMaxIdleMs))
+        connection.destroy()
+    }
+  }
+}

@@ -1,0 +1,194 @@
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { uuidFromBytes } from '@trimaran/common'
+import type { NodeId } from '@trimaran/common'
+import { GrpcLinks } from '../src/grpc-links.ts'
+import { GrpcTransport } from '../src/grpc-transport.ts'
+import { systemClock } from '../src/ports/clock.ts'
+import { systemRandom } from '../src/ports/random.ts'
+import { decodeEnvelope, encodeEnvelope } from '../src/rpc/envelope.ts'
+
+interface Peer {
+  readonly links: GrpcLinks
+  readonly port: number
+  readonly seen: string[]
+  readonly frames: Uint8Array[]
+  readonly log: { phrase: string; fields: Readonly<Record<string, unknown>> | undefined }[]
+  /** Resolves when `event` has been seen (again) after the call. */
+  next(event: string): Promise<void>
+}
+
+const open = new Set<GrpcLinks>()
+afterEach(() => {
+  for (const links of open) links.close()
+  open.clear()
+})
+
+async function peer(
+  nodeId: NodeId,
+  options: { port?: number; clusterId?: string } = {},
+): Promise<Peer> {
+  const seen: string[] = []
+  const frames: Uint8Array[] = []
+  const log: Peer['log'] = []
+  let waiters: { event: string; wake: () => void }[] = []
+  const note = (event: string): void => {
+    seen.push(event)
+    const due = waiters.filter(waiter => waiter.event === event)
+    waiters = waiters.filter(waiter => waiter.event !== event)
+    for (const { wake } of due) wake()
+  }
+  const links = await GrpcLinks.open({
+    clock: systemClock,
+    clusterId: options.clusterId ?? 'cluster-a',
+    nodeId,
+    incarnationId: uuidFromBytes(systemRandom().bytes(16)),
+    listen: { host: '127.0.0.1', port: options.port ?? 0 },
+    advertised: { host: '127.0.0.1', port: 0 },
+    logEvent: (_level, phrase, fields) => {
+      log.push({ phrase, fields })
+      note(phrase)
+    },
+  })
+  open.add(links)
+  links.start({
+    frame: (from, frame) => {
+      frames.push(frame)
+      note(`frame ${from}`)
+    },
+    gone: from => note(`gone ${from}`),
+    reachable: from => note(`reachable ${from}`),
+  })
+  return {
+    links,
+    port: links.port,
+    seen,
+    frames,
+    log,
+    next: event => new Promise(wake => waiters.push({ event, wake })),
+  }
+}
+
+const frame = (epoch: number): Uint8Array =>
+  encodeEnvelope({ kind: 'quorum', message: { kind: 'beginQuorumEpoch', epoch } })
+
+async function linked(a: Peer, b: Peer): Promise<void> {
+  const up = [a.next('reachable 2'), b.next('reachable 1')]
+  a.links.learn({ nodeId: 2, host: '127.0.0.1', port: b.port })
+  expect(a.links.send(2, frame(0))).toBe(false)
+  await Promise.all(up)
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+test('frames travel both ways, in order, on the one stream that the first sender dialled', async () => {
+  const [a, b] = [await peer(1), await peer(2)]
+  await linked(a, b)
+  const last = b.next('frame 1')
+  for (let epoch = 1; epoch <= 100; epoch++) expect(a.links.send(2, frame(epoch))).toBe(true)
+  await last
+  while (b.frames.length < 100) await b.next('frame 1')
+  const epochs = b.frames
+    .map(bytes => decodeEnvelope(bytes))
+    .map(e => e.kind === 'quorum' && e.message.epoch)
+  expect(epochs).toEqual(Array.from({ length: 100 }, (_, index) => index + 1))
+  const answered = a.next('frame 2')
+  expect(b.links.send(1, frame(7))).toBe(true)
+  await answered
+})
+
+test('a frame larger than one message arrives whole', async () => {
+  const [a, b] = [await peer(1), await peer(2)]
+  await linked(a, b)
+  const large = systemRandom().bytes(5 * 1024 * 1024 + 17)
+  large[0] = 0x12
+  const arrived = b.next('frame 1')
+  expect(a.links.send(2, large)).toBe(true)
+  await arrived
+  expect(Buffer.compare(b.frames[0] as Uint8Array, large)).toBe(0)
+})
+
+test('a peer whose stream breaks and whose port refuses is gone within the dial, not within a time-out', async () => {
+  const [a, b] = [await peer(1), await peer(2)]
+  await linked(a, b)
+  const gone = a.next('gone 2')
+  const brokeAtMs = performance.now()
+  b.links.close()
+  await gone
+  expect(performance.now() - brokeAtMs).toBeLessThan(1_000)
+  expect(a.links.send(2, frame(1))).toBe(false)
+})
+
+test('a peer that vanishes without answering a dial is gone after 200 ms', async () => {
+  const [a, b] = [await peer(1), await peer(2)]
+  await linked(a, b)
+  const gone = a.next('gone 2')
+  b.links.close()
+  // Something takes its port that accepts connections and says nothing, as a black hole would.
+  const hole = createServer(() => {}).listen(b.port, '127.0.0.1')
+  await gone
+  hole.close()
+})
+
+test('a peer that was gone is reachable again by itself when it comes back', async () => {
+  const [a, b] = [await peer(1), await peer(2)]
+  await linked(a, b)
+  const gone = a.next('gone 2')
+  b.links.close()
+  await gone
+  const back = a.next('reachable 2')
+  a.links.send(2, frame(1))
+  await peer(2, { port: b.port })
+  await back
+  expect(a.links.send(2, frame(2))).toBe(true)
+})
+
+test('a peer that nobody can dial is never called gone: there was no stream that broke', async () => {
+  const a = await peer(1)
+  a.links.learn({ nodeId: 2, host: '127.0.0.1', port: await freePort() })
+  for (let dial = 0; dial < 3; dial++) {
+    const failed = a.next('dial failed')
+    expect(a.links.send(2, frame(1))).toBe(false)
+    await failed
+  }
+  expect(a.seen.filter(event => event.startsWith('gone'))).toEqual([])
+})
+
+test('a node of another cluster is refused, and both sides say so once', async () => {
+  const [a, b] = [await peer(1), await peer(2, { clusterId: 'cluster-b' })]
+  const told = [a.next('link refused'), b.next('link refused')]
+  a.links.learn({ nodeId: 2, host: '127.0.0.1', port: b.port })
+  a.links.send(2, frame(1))
+  await Promise.all(told)
+  expect(String(a.log[0]?.fields?.['reason'])).toContain('cluster-a')
+  expect(String(b.log[0]?.fields?.['reason'])).toContain('cluster-b')
+  expect(a.links.send(2, frame(1))).toBe(false)
+})
+
+test('a node that is not the one that was dialled is refused', async () => {
+  const [a, b] = [await peer(1), await peer(3)]
+  const told = [a.next('link refused'), b.next('link refused')]
+  a.links.learn({ nodeId: 2, host: '127.0.0.1', port: b.port })
+  a.links.send(2, frame(1))
+  await Promise.all(told)
+  expect(a.seen.filter(event => event.startsWith('reachable'))).toEqual([])
+})
+
+test('a stream that sends frames before its hello is closed', async () => {
+  const a = await peer(1)
+  const transport = await GrpcTransport.load()
+  const stream = transport.dial('127.0.0.1', a.port)
+  const closed = new Promise(resolve => stream.onClose(resolve))
+  stream.onMessage(() => {})
+  stream.write(frame(1))
+  await closed
+  expect(a.frames).toEqual([])
+  transport.close()
+})
