@@ -1,2 +1,4 @@
+export * from './driver.ts'
 export * from './messages.ts'
 export * from './ports.ts'
+export { decodeVoters, encodeVoters } from './voters.ts'

@@ -72,7 +72,11 @@ export interface RaftConfig {
   readonly fetchTimeoutMs: number
   readonly electionBackoffMaxMs: number
   /** Voters to write as entry 0 of an empty log; the same on every voter. Empty on a node that only observes. */
-  readonly bootstrapVoters: readonly { readonly nodeId: NodeId; readonly host: string; readonly port: number }[]
+  readonly bootstrapVoters: readonly {
+    readonly nodeId: NodeId
+    readonly host: string
+    readonly port: number
+  }[]
   /** Whom an observer with an empty log asks first. */
   readonly bootstrapNodeIds: readonly NodeId[]
 }

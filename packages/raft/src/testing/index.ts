@@ -1,0 +1,5 @@
+export { noBugs } from '../bugs.ts'
+export type { Bugs } from '../bugs.ts'
+export { quorumStoreSuite } from './quorum-store-suite.ts'
+export type { QuorumStoreFixture } from './quorum-store-suite.ts'
+export { DurableLog, SimulatedStore } from './simulated-store.ts'

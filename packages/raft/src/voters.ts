@@ -1,0 +1,109 @@
+import { ClusterError } from '@trimaran/common'
+import type { NodeId, Offset, Uuid } from '@trimaran/common'
+import type { Voter } from './messages.ts'
+
+/**
+ * Who the voters are, as the log says: a `voters` entry takes effect when appended and stops when truncated (KIP-853).
+ * A voter is a node id with a directory id; a directory id that nobody has told yet matches any.
+ */
+export class VoterHistory {
+  #base: readonly Voter[]
+  /** After the snapshot, rising offsets. */
+  #changes: { readonly offset: Offset; readonly voters: readonly Voter[] }[] = []
+
+  constructor(base: readonly Voter[]) {
+    this.#base = base
+  }
+
+  get current(): readonly Voter[] {
+    return this.#changes.at(-1)?.voters ?? this.#base
+  }
+
+  /** The set in force for what lies below `endOffset`. */
+  asOf(endOffset: Offset): readonly Voter[] {
+    return this.#changes.findLast(change => change.offset < endOffset)?.voters ?? this.#base
+  }
+
+  append(offset: Offset, voters: readonly Voter[]): void {
+    this.#changes.push({ offset, voters })
+  }
+
+  truncate(offset: Offset): void {
+    while ((this.#changes.at(-1)?.offset ?? -1) >= offset) this.#changes.pop()
+  }
+
+  dropPrefix(endOffset: Offset): void {
+    this.#base = this.asOf(endOffset)
+    this.#changes = this.#changes.filter(change => change.offset >= endOffset)
+  }
+
+  restart(base: readonly Voter[]): void {
+    this.#base = base
+    this.#changes = []
+  }
+
+  /** A null `directoryId` is one that is not known here. */
+  has(nodeId: NodeId, directoryId: Uuid | null): boolean {
+    const voter = this.current.find(each => each.nodeId === nodeId)
+    if (voter === undefined) return false
+    return voter.directoryId === null || directoryId === null || voter.directoryId === directoryId
+  }
+}
+
+/**
+ * JSON in ASCII: equal sets have equal bytes, since keys and voters are written in one order, and a dump of the store can be
+ * read by eye.
+ */
+export function encodeVoters(voters: readonly Voter[]): Uint8Array {
+  const sorted = [...voters].sort((a, b) => a.nodeId - b.nodeId)
+  return encodeJson({
+    voters: sorted.map(({ nodeId, directoryId, host, port }) => ({
+      nodeId,
+      directoryId,
+      host,
+      port,
+    })),
+  })
+}
+
+/** Throws ClusterError CORRUPT if the bytes are no voter set. */
+export function decodeVoters(bytes: Uint8Array): readonly Voter[] {
+  const decoded = decodeJson(bytes)
+  const voters = isObject(decoded) ? decoded['voters'] : undefined
+  if (!Array.isArray(voters) || !voters.every(isVoter)) {
+    throw new ClusterError('CORRUPT', 'a voter set of the metadata log cannot be read')
+  }
+  return voters
+}
+
+/** For people who read a dump: the quorum itself needs only the entry's epoch. */
+export const encodeLeaderChange = (leaderId: NodeId): Uint8Array => encodeJson({ leaderId })
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null
+
+const isVoter = (value: unknown): value is Voter =>
+  isObject(value) &&
+  Number.isSafeInteger(value['nodeId']) &&
+  (value['directoryId'] === null || typeof value['directoryId'] === 'string') &&
+  typeof value['host'] === 'string' &&
+  Number.isSafeInteger(value['port'])
+
+function encodeJson(value: unknown): Uint8Array {
+  let ascii = ''
+  for (const unit of JSON.stringify(value).split('')) {
+    const code = unit.charCodeAt(0)
+    ascii += code < 0x80 ? unit : `\\u${code.toString(16).padStart(4, '0')}`
+  }
+  return Uint8Array.from(ascii, unit => unit.charCodeAt(0))
+}
+
+function decodeJson(bytes: Uint8Array): unknown {
+  let text = ''
+  for (const byte of bytes) text += String.fromCharCode(byte)
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new ClusterError('CORRUPT', 'a control entry of the metadata log is not JSON', { cause })
+  }
+}
