@@ -118,7 +118,6 @@ export class LevelQuorumStore implements QuorumStore {
     const operations: Operation[] = []
     if (vote !== undefined) this.#state = { ...this.#state, vote }
     if (truncateTo !== undefined) this.#truncate(truncateTo, operations)
-    if (snapshot !== undefined) this.#replaceSnapshot(snapshot, operations)
     if (append !== undefined) {
       let { endOffset, endCrc } = this.#state
       assert(append.baseOffset === endOffset, `append at ${append.baseOffset}, end is ${endOffset}`)
@@ -131,6 +130,7 @@ export class LevelQuorumStore implements QuorumStore {
       }
       this.#state = { ...this.#state, endOffset, endCrc }
     }
+    if (snapshot !== undefined) this.#replaceSnapshot(snapshot, operations)
     this.#state = { ...this.#state, sequence: this.#state.sequence + 1 }
     operations.push({ type: 'put', key: stateKey, value: encodeState(this.#state) })
     return operations

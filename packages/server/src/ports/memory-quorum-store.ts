@@ -53,15 +53,15 @@ export class MemoryQuorumStore {
         Math.max(0, truncateTo - this.#logStartOffset),
       )
     }
-    if (snapshot !== undefined) {
-      this.#entries.splice(0, Math.max(0, snapshot.id.endOffset - this.#logStartOffset))
-      this.#snapshot = snapshot
-      this.#logStartOffset = snapshot.id.endOffset
-    }
     if (append !== undefined) {
       const endOffset = this.#logStartOffset + this.#entries.length
       assert(append.baseOffset === endOffset, `append at ${append.baseOffset}, end is ${endOffset}`)
       for (const entry of append.entries) this.#entries.push(entry)
+    }
+    if (snapshot !== undefined) {
+      this.#entries.splice(0, Math.max(0, snapshot.id.endOffset - this.#logStartOffset))
+      this.#snapshot = snapshot
+      this.#logStartOffset = snapshot.id.endOffset
     }
   }
 }
