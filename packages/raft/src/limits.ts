@@ -19,6 +19,9 @@ export const entryOverheadBytes = 32
 /** Half the payload of a fetch response: a chunk never delays a vote on the same link for longer than entries do. */
 export const snapshotChunkBytesMax = 512 * 1024
 
+/** How long a replica that fetches a snapshot can keep the leader from making the next: 1 GiB at 10 MB/s, rounded up. */
+export const snapshotHoldMaxMs = 120_000
+
 /** A snapshot is held in memory whole: 1,000,000 partitions at about 500 bytes of state each, doubled. */
 export const snapshotBytesMax = 1024 * 1024 * 1024
 

@@ -72,6 +72,7 @@ export function noteContact(
       lastCaughtUpMs: 0,
       leaderEndOffsetAtLastFetch: Infinity,
       lastProgressMs: 0,
+      downloadingSinceMs: null,
       hasFetched: true,
     }
     role.replicas.set(from, replica)
@@ -132,6 +133,7 @@ function voterProgress(q: Quorum, role: Leader, nodeId: NodeId): ReplicaProgress
 }
 
 function noteProgress(q: Quorum, replica: ReplicaProgress, fetchOffset: Offset): void {
+  replica.downloadingSinceMs = null
   // Never back: a repeated or late request says only what was already true.
   replica.endOffset = Math.max(replica.endOffset, fetchOffset)
   const visibleEnd = visibleEndFor(q, replica.nodeId, replica)

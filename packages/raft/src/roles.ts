@@ -84,6 +84,8 @@ export interface ReplicaProgress {
   /** The leader's end when it last fetched, and when that was: who reaches it was caught up then. */
   leaderEndOffsetAtLastFetch: Offset
   lastProgressMs: number
+  /** Since when it fetches the snapshot, until it fetches entries again. */
+  downloadingSinceMs: number | null
   /** It knows who leads: it has fetched in this epoch. */
   hasFetched: boolean
 }

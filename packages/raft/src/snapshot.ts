@@ -1,7 +1,7 @@
 import { concatBytes } from '@trimaran/common'
 import type { NodeId, Offset } from '@trimaran/common'
 import { noteLeaderAlive } from './following.ts'
-import { snapshotBytesMax } from './limits.ts'
+import { snapshotBytesMax, snapshotHoldMaxMs } from './limits.ts'
 import type { Message, SnapshotId } from './messages.ts'
 import type { Snapshot } from './ports.ts'
 import type { Quorum } from './quorum.ts'
@@ -15,10 +15,22 @@ import { noteContact } from './replication.ts'
 type FetchSnapshotRequest = Extract<Message, { kind: 'fetchSnapshotRequest' }>
 type FetchSnapshotResponse = Extract<Message, { kind: 'fetchSnapshotResponse' }>
 
-/** Only what is committed and applied, and only forward: a late call changes nothing. */
+/**
+ * Only what is committed and applied, and only forward: a late call changes nothing. Neither does one while a replica fetches the
+ * present snapshot: replaced more often than it can be fetched, it would never arrive.
+ */
 export function saveSnapshot(q: Quorum, state: Uint8Array, endOffset: Offset): void {
   if (endOffset > q.highWatermark || endOffset <= q.log.startOffset) return
-  q.saveSnapshot(state, endOffset)
+  if (!isBeingFetched(q)) q.saveSnapshot(state, endOffset)
+}
+
+function isBeingFetched(q: Quorum): boolean {
+  if (q.role.kind !== 'leader') return false
+  for (const { downloadingSinceMs, lastFetchMs } of q.role.replicas.values()) {
+    if (downloadingSinceMs === null || q.nowMs - lastFetchMs > q.config.fetchTimeoutMs) continue
+    if (q.nowMs - downloadingSinceMs < snapshotHoldMaxMs) return true
+  }
+  return false
 }
 
 export function onFetchSnapshotRequest(
@@ -29,8 +41,11 @@ export function onFetchSnapshotRequest(
   const { role, snapshot } = q
   const { fetchId, snapshotId, position } = request
   const leads = role.kind === 'leader' && request.epoch === q.epoch
-  if (leads) noteContact(q, role, from, null)
   const found = leads && snapshot !== null && sameId(snapshot.id, snapshotId)
+  if (leads) {
+    const replica = noteContact(q, role, from, null)
+    if (found) replica.downloadingSinceMs ??= q.nowMs
+  }
   q.send(from, {
     kind: 'fetchSnapshotResponse',
     fetchId,

@@ -95,6 +95,7 @@ export function becomeLeader(q: Quorum): void {
       lastCaughtUpMs: 0,
       leaderEndOffsetAtLastFetch: Infinity,
       lastProgressMs: 0,
+      downloadingSinceMs: null,
       hasFetched: false,
     })
   }
