@@ -1,4 +1,12 @@
-import type { BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, TopicId, Uuid } from '@trimaran/common'
+import type {
+  BrokerEpoch,
+  BrokerId,
+  LeaderEpoch,
+  Offset,
+  PartitionEpoch,
+  TopicId,
+  Uuid,
+} from '@trimaran/common'
 import type { Endpoint } from './records.ts'
 
 /** Kafka error code and text of one outcome. 0 is success. */
@@ -52,7 +60,10 @@ export interface ControllerRequests {
         readonly leaderEpoch: LeaderEpoch
         readonly partitionEpoch: PartitionEpoch
         /** With the broker epoch the leader saw in the member's fetches; −1: not known (KIP-903). */
-        readonly newIsr: readonly { readonly brokerId: BrokerId; readonly brokerEpoch: BrokerEpoch }[]
+        readonly newIsr: readonly {
+          readonly brokerId: BrokerId
+          readonly brokerEpoch: BrokerEpoch
+        }[]
         readonly recovering: boolean
       }[]
     }
@@ -89,7 +100,10 @@ export interface ControllerRequests {
         /** −1: the cluster's default. */
         readonly partitionCount: number
         readonly replicationFactor: number
-        readonly assignments: readonly { readonly partition: number; readonly brokerIds: readonly BrokerId[] }[]
+        readonly assignments: readonly {
+          readonly partition: number
+          readonly brokerIds: readonly BrokerId[]
+        }[]
         readonly configs: readonly { readonly name: string; readonly value: string | null }[]
       }[]
     }
@@ -104,8 +118,15 @@ export interface ControllerRequests {
   }
   deleteTopics: {
     /** By name or by id, never both. */
-    request: { readonly topics: readonly { readonly name: string | null; readonly topicId: TopicId | null }[] }
-    response: { readonly topics: readonly (Outcome & { readonly name: string | null; readonly topicId: TopicId })[] }
+    request: {
+      readonly topics: readonly { readonly name: string | null; readonly topicId: TopicId | null }[]
+    }
+    response: {
+      readonly topics: readonly (Outcome & {
+        readonly name: string | null
+        readonly topicId: TopicId
+      })[]
+    }
   }
   createPartitions: {
     request: {
@@ -147,7 +168,10 @@ export interface ControllerRequests {
       readonly partitions: readonly { readonly topic: string; readonly partition: number }[] | null
     }
     response: Outcome & {
-      readonly partitions: readonly (Outcome & { readonly topic: string; readonly partition: number })[]
+      readonly partitions: readonly (Outcome & {
+        readonly topic: string
+        readonly partition: number
+      })[]
     }
   }
   unregisterBroker: {

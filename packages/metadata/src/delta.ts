@@ -176,7 +176,8 @@ export class Delta {
   static of(base: Image, image: Image, changes: Changes): Delta {
     const delta = new Delta(base)
     for (const id of changes.topics) delta.#topics.add(id)
-    for (const [id, partitions] of changes.partitions) delta.#partitions.set(id, new Set(partitions))
+    for (const [id, partitions] of changes.partitions)
+      delta.#partitions.set(id, new Set(partitions))
     for (const [id, topic] of changes.removedTopics) delta.#removedTopics.set(id, topic)
     for (const id of changes.brokers) delta.#brokers.add(id)
     for (const key of changes.configs) delta.#configs.add(key)
@@ -188,8 +189,17 @@ export class Delta {
   #registerBroker(record: Extract<MetadataRecord, { kind: 'registerBroker' }>): void {
     const { kind: _kind, brokerId, brokerEpoch, ...rest } = record
     const before = this.#live.brokers.get(brokerId)
-    assert(before === undefined || before.epoch < brokerEpoch, 'a broker epoch grows with each registration')
-    this.#setBroker({ id: brokerId, epoch: brokerEpoch, ...rest, fenced: true, inControlledShutdown: false })
+    assert(
+      before === undefined || before.epoch < brokerEpoch,
+      'a broker epoch grows with each registration',
+    )
+    this.#setBroker({
+      id: brokerId,
+      epoch: brokerEpoch,
+      ...rest,
+      fenced: true,
+      inControlledShutdown: false,
+    })
   }
 
   #unregisterBroker(brokerId: BrokerId, brokerEpoch: number): void {
@@ -201,7 +211,10 @@ export class Delta {
   }
 
   #changeBroker(record: Extract<MetadataRecord, { kind: 'brokerChange' }>): void {
-    const before = must(this.#live.brokers.get(record.brokerId), `broker ${record.brokerId} is registered`)
+    const before = must(
+      this.#live.brokers.get(record.brokerId),
+      `broker ${record.brokerId} is registered`,
+    )
     assert(before.epoch === record.brokerEpoch, 'a broker changes in its own epoch')
     this.#setBroker({
       ...before,
@@ -271,7 +284,10 @@ export class Delta {
 
   #changePartition(record: PartitionChangeRecord): void {
     const topic = this.#builder(record.topicId)
-    const before = must(topic.partitions[record.partition], `${topic.name}-${record.partition} exists`)
+    const before = must(
+      topic.partitions[record.partition],
+      `${topic.name}-${record.partition} exists`,
+    )
     const after = changedPartition(before, record)
     checkPartition(topic.name, after, this.#live)
     topic.partitions[record.partition] = after
@@ -281,7 +297,10 @@ export class Delta {
 
   #changeConfig(record: Extract<MetadataRecord, { kind: 'config' }>): void {
     if (record.resourceType === 'topic') {
-      assert(this.#live.topicsByName.has(record.resourceName), `topic ${record.resourceName} exists`)
+      assert(
+        this.#live.topicsByName.has(record.resourceName),
+        `topic ${record.resourceName} exists`,
+      )
     }
     const key = configKey(record.resourceType, record.resourceName)
     const overrides = new Map(this.#live.configs.get(key) ?? noConfigs)
@@ -313,4 +332,3 @@ export class Delta {
     this.#deletions.add(key)
   }
 }
-

@@ -1,4 +1,12 @@
-import type { BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, TopicId, Uuid } from '@trimaran/common'
+import type {
+  BrokerEpoch,
+  BrokerId,
+  LeaderEpoch,
+  Offset,
+  PartitionEpoch,
+  TopicId,
+  Uuid,
+} from '@trimaran/common'
 import type { Endpoint } from './records.ts'
 
 /** Read side of a map that shares structure between versions. Iterates in an order that depends on its content alone. */
@@ -78,7 +86,11 @@ export interface LocalChanges {
   /** Follows, or follows on with another leader or epoch, or has no leader to follow (leader −1). */
   readonly followers: readonly LocalPartition[]
   /** Not a replica of it any more, or the topic is gone. */
-  readonly deletes: readonly { readonly topicId: TopicId; readonly topicName: string; readonly partition: number }[]
+  readonly deletes: readonly {
+    readonly topicId: TopicId
+    readonly topicName: string
+    readonly partition: number
+  }[]
   /**
    * Replicas of removed topics that this broker is to remove from its disk, whether or not it hosts them at the moment,
    * and to acknowledge with `replicasDeleted`. Comes again when the broker returns before it has acknowledged.

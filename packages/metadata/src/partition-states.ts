@@ -23,8 +23,10 @@ export const isLegalPartitionTransition = (from: PartitionState, to: PartitionSt
   isLegal(partitionTransitions, from, to)
 
 /** The hops between two states that records imply; throws AssertionError when there is no legal way. */
-export const partitionPath: (from: PartitionState, to: PartitionState) => readonly PartitionState[] =
-  legalPaths(partitionTransitions, 'nonExistent')
+export const partitionPath: (
+  from: PartitionState,
+  to: PartitionState,
+) => readonly PartitionState[] = legalPaths(partitionTransitions, 'nonExistent')
 
 export function partitionStateOf(partition: PartitionImage | undefined): PartitionState {
   if (partition === undefined) return 'nonExistent'

@@ -199,7 +199,9 @@ export class MapEditor<K extends MapKey, V> extends TrieMap<K, V> {
     }
     const old = branch.slots[at] as Slot<K, V>
     const next =
-      old.kind === 'branch' ? this.#setIn(old, shift + bitsPerLevel, leaf) : this.#join(old, leaf, shift)
+      old.kind === 'branch'
+        ? this.#setIn(old, shift + bitsPerLevel, leaf)
+        : this.#join(old, leaf, shift)
     if (next === old) return branch
     const own = this.#own(branch)
     own.slots[at] = next
@@ -213,7 +215,9 @@ export class MapEditor<K extends MapKey, V> extends TrieMap<K, V> {
       return this.#split(tip, leaf, shift + bitsPerLevel)
     }
     if (tip.kind === 'leaf' && tip.key === leaf.key) return tip.value === leaf.value ? tip : leaf
-    const others = (tip.kind === 'leaf' ? [tip] : tip.leaves).filter(other => other.key !== leaf.key)
+    const others = (tip.kind === 'leaf' ? [tip] : tip.leaves).filter(
+      other => other.key !== leaf.key,
+    )
     if (tip.kind === 'leaf' || others.length === tip.leaves.length) this.count++
     return { kind: 'collision', hash: leaf.hash, leaves: [...others, leaf].toSorted(compareLeaves) }
   }

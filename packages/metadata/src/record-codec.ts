@@ -139,7 +139,10 @@ const codecs: Readonly<Record<Kind, Codec>> = {
   ),
   config: codec<'config', (typeof schemas.config)['request']>(
     schemas.config,
-    record => ({ ...record, resourceType: record.resourceType === 'topic' ? topicType : brokerType }),
+    record => ({
+      ...record,
+      resourceType: record.resourceType === 'topic' ? topicType : brokerType,
+    }),
     value => ({
       kind: 'config',
       ...value,

@@ -1,7 +1,17 @@
-import { schema } from '@trimaran/protocol'
+import {
+  api,
+  array,
+  int32,
+  int64,
+  int8,
+  nullable,
+  string,
+  struct,
+  tagged,
+  uint16,
+  uuid,
+} from '@trimaran/protocol'
 import type { Struct } from '@trimaran/protocol'
-
-const { api, array, int32, int64, int8, nullable, string, struct, tagged, uint16, uuid } = schema
 
 /**
  * The records on the wire, in the schema language of the Kafka messages. Keys are those of Kafka's own metadata records
@@ -31,7 +41,10 @@ export const registerBroker = record(0, 'RegisterBroker', {
   logDirs: array(uuid),
 })
 
-export const unregisterBroker = record(1, 'UnregisterBroker', { brokerId: int32, brokerEpoch: int64 })
+export const unregisterBroker = record(1, 'UnregisterBroker', {
+  brokerId: int32,
+  brokerEpoch: int64,
+})
 
 /** Flags: -1 not changed, 0 false, 1 true. */
 export const brokerChange = record(17, 'BrokerChange', {

@@ -1,10 +1,22 @@
-import type { BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch, TopicId, Uuid } from '@trimaran/common'
+import type {
+  BrokerEpoch,
+  BrokerId,
+  LeaderEpoch,
+  Offset,
+  PartitionEpoch,
+  TopicId,
+  Uuid,
+} from '@trimaran/common'
 
 /** The only facts the cluster agrees on: everything else follows from them. One committed entry of the quorum's log is a
  * batch of these, applied whole. */
 export type MetadataRecord =
   | RegisterBrokerRecord
-  | { readonly kind: 'unregisterBroker'; readonly brokerId: BrokerId; readonly brokerEpoch: BrokerEpoch }
+  | {
+      readonly kind: 'unregisterBroker'
+      readonly brokerId: BrokerId
+      readonly brokerEpoch: BrokerEpoch
+    }
   | BrokerChangeRecord
   | { readonly kind: 'topic'; readonly topicId: TopicId; readonly name: string }
   | { readonly kind: 'removeTopic'; readonly topicId: TopicId }

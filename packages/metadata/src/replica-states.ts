@@ -40,7 +40,8 @@ export const isLegalReplicaTransition = (from: ReplicaState, to: ReplicaState): 
 export const replicaPath: (from: ReplicaState, to: ReplicaState) => readonly ReplicaState[] =
   legalPaths(replicaTransitions, 'nonExistent')
 
-export const deletionKey = (topicId: TopicId, brokerId: BrokerId): string => `${topicId}/${brokerId}`
+export const deletionKey = (topicId: TopicId, brokerId: BrokerId): string =>
+  `${topicId}/${brokerId}`
 
 export function replicaStateOfDeletion(deletion: ReplicaDeletionImage): ReplicaState {
   switch (deletion.state) {

@@ -24,7 +24,10 @@ function* topicRecords(topic: TopicImage): Iterable<MetadataRecord> {
   }
 }
 
-function* configRecords(key: string, overrides: ReadonlyMap<string, string>): Iterable<MetadataRecord> {
+function* configRecords(
+  key: string,
+  overrides: ReadonlyMap<string, string>,
+): Iterable<MetadataRecord> {
   const colon = key.indexOf(':')
   const resourceType = key.slice(0, colon) === 'topic' ? 'topic' : 'broker'
   const resourceName = key.slice(colon + 1)
@@ -49,7 +52,8 @@ export function* snapshotRecords(image: Image): Iterable<MetadataRecord> {
 }
 
 /** Equal images give equal bytes. */
-export const encodeSnapshot = (image: Image): Uint8Array => encodeRecords([...snapshotRecords(image)])
+export const encodeSnapshot = (image: Image): Uint8Array =>
+  encodeRecords([...snapshotRecords(image)])
 
 /** Throws ClusterError CORRUPT, or AssertionError if the records do not fit together. */
 export function decodeSnapshot(bytes: Uint8Array, endOffset: Offset): Image {

@@ -53,7 +53,11 @@ export class StateChangeLog {
     this.#tell = listener
   }
 
-  broker(brokerId: BrokerId, before: BrokerImage | undefined, after: BrokerImage | undefined): void {
+  broker(
+    brokerId: BrokerId,
+    before: BrokerImage | undefined,
+    after: BrokerImage | undefined,
+  ): void {
     const from = isBrokerActive(before) ? 'online' : 'offline'
     const to = isBrokerActive(after) ? 'online' : 'offline'
     if (from !== to) this.#tell({ kind: 'replicasOfBroker', brokerId, from, to })
@@ -71,7 +75,12 @@ export class StateChangeLog {
       const broker = view.brokers.get(brokerId)
       const from = derivedReplicaState(before, brokerId, broker)
       const to = derivedReplicaState(after, brokerId, broker)
-      const name = { topicId: topic.id, topicName: topic.name, partition: after.partition, brokerId }
+      const name = {
+        topicId: topic.id,
+        topicName: topic.name,
+        partition: after.partition,
+        brokerId,
+      }
       this.#replicaHops(name, from, replicaPath(from, to))
     }
   }
@@ -81,7 +90,12 @@ export class StateChangeLog {
     for (const partition of topic.partitions) {
       for (const brokerId of partition.replicas) {
         const from = derivedReplicaState(partition, brokerId, view.brokers.get(brokerId))
-        const name = { topicId: topic.id, topicName: topic.name, partition: partition.partition, brokerId }
+        const name = {
+          topicId: topic.id,
+          topicName: topic.name,
+          partition: partition.partition,
+          brokerId,
+        }
         this.#replicaHops(name, from, replicaPath(from, 'offline'))
       }
       let from = partitionStateOf(partition)
@@ -128,7 +142,17 @@ export class StateChangeLog {
     to: PartitionState,
   ): void {
     const { id: topicId, name: topicName } = topic
-    this.#tell({ kind: 'partition', topicId, topicName, partition, from, to, leader, leaderEpoch, isr })
+    this.#tell({
+      kind: 'partition',
+      topicId,
+      topicName,
+      partition,
+      from,
+      to,
+      leader,
+      leaderEpoch,
+      isr,
+    })
   }
 
   #replicaHops(name: ReplicaName, start: ReplicaState, path: readonly ReplicaState[]): void {

@@ -14,7 +14,12 @@ export const registration = (
   brokerEpoch,
   incarnationId: incarnation(brokerEpoch),
   endpoints: [
-    { listener: 'PLAINTEXT', host: `broker-${brokerId}`, port: 9092, securityProtocol: 'PLAINTEXT' },
+    {
+      listener: 'PLAINTEXT',
+      host: `broker-${brokerId}`,
+      port: 9092,
+      securityProtocol: 'PLAINTEXT',
+    },
   ],
   nodeHost: `broker-${brokerId}`,
   nodePort: 9093,

@@ -69,8 +69,12 @@ test('local changes are the to-do list of one broker', () => {
     { kind: 'topic', topicId: payments, name: 'payments' },
     partition(payments, 0, { replicas: [3], isr: [3], leader: 3 }),
   ])
-  const names = (list: readonly { topicName: string; image: { partition: number }; newLeaderEpoch: boolean }[]) =>
-    list.map(each => `${each.topicName}-${each.image.partition} ${each.newLeaderEpoch ? 'new' : 'same'}`)
+  const names = (
+    list: readonly { topicName: string; image: { partition: number }; newLeaderEpoch: boolean }[],
+  ) =>
+    list.map(
+      each => `${each.topicName}-${each.image.partition} ${each.newLeaderEpoch ? 'new' : 'same'}`,
+    )
   const one = delta.localChanges(1)
   expect(names(one.leaders)).toEqual(['orders-0 same'])
   expect(names(one.followers)).toEqual(['orders-1 new'])
@@ -82,21 +86,25 @@ test('local changes are the to-do list of one broker', () => {
 
 const removal = (brokerIds: readonly number[]): MetadataRecord[] => [
   { kind: 'removeTopic', topicId: orders },
-  ...brokerIds.map(
-    (brokerId): MetadataRecord => ({
-      kind: 'replicaDeletion',
-      topicId: orders,
-      topicName: 'orders',
-      brokerId,
-      partitions: [0, 1],
-      state: 'started',
-    }),
-  ),
+  ...brokerIds.map((brokerId): MetadataRecord => ({
+    kind: 'replicaDeletion',
+    topicId: orders,
+    topicName: 'orders',
+    brokerId,
+    partitions: [0, 1],
+    state: 'started',
+  })),
 ]
 
 test('a removed topic is gone at once with its configs; its replicas are deleted by their brokers', () => {
   const withConfig = replayed(cluster, [
-    { kind: 'config', resourceType: 'topic', resourceName: 'orders', key: 'retention.ms', value: '1' },
+    {
+      kind: 'config',
+      resourceType: 'topic',
+      resourceName: 'orders',
+      key: 'retention.ms',
+      value: '1',
+    },
   ]).apply(11)
   const delta = replayed(withConfig, removal([1, 2, 3]))
   const after = delta.apply(12)
@@ -141,7 +149,9 @@ test('a replica that is taken out of the assignment is deleted where it was', ()
   expect(delta.localChanges(1).leaders).toMatchObject([{ newLeaderEpoch: true }])
 })
 
-const deletion = (state: 'started' | 'ineligible' | 'successful' | 'nonExistent'): MetadataRecord => ({
+const deletion = (
+  state: 'started' | 'ineligible' | 'successful' | 'nonExistent',
+): MetadataRecord => ({
   kind: 'replicaDeletion',
   topicId: orders,
   topicName: 'orders',
@@ -184,7 +194,13 @@ test.each<[string, readonly MetadataRecord[], string]>([
   [
     'a fenced leader',
     [
-      { kind: 'brokerChange', brokerId: 1, brokerEpoch: 1, fenced: true, inControlledShutdown: null },
+      {
+        kind: 'brokerChange',
+        brokerId: 1,
+        brokerEpoch: 1,
+        fenced: true,
+        inControlledShutdown: null,
+      },
       { kind: 'partitionChange', topicId: orders, partition: 0, isr: [1, 2] },
     ],
     'unfenced',
@@ -192,7 +208,11 @@ test.each<[string, readonly MetadataRecord[], string]>([
   ['a broker epoch that goes back', [registration(1, 1)], 'grows'],
   ['a change in another broker epoch', [unfenced(1, 7)], 'own epoch'],
   ['a change of an unknown broker', [unfenced(8, 7)], 'registered'],
-  ['an unknown broker that leaves', [{ kind: 'unregisterBroker', brokerId: 8, brokerEpoch: 1 }], 'registered'],
+  [
+    'an unknown broker that leaves',
+    [{ kind: 'unregisterBroker', brokerId: 8, brokerEpoch: 1 }],
+    'registered',
+  ],
   [
     'a config of no topic',
     [{ kind: 'config', resourceType: 'topic', resourceName: 'x', key: 'a', value: 'b' }],
@@ -207,7 +227,11 @@ test.each<[string, readonly MetadataRecord[], string]>([
     'once',
   ],
   ['deletion of a replica whose topic lives', [deletion('started')], 'removed topic'],
-  ['deletion that ends before it began', [...removal([1, 2, 3]), deletion('nonExistent')], 'illegal'],
+  [
+    'deletion that ends before it began',
+    [...removal([1, 2, 3]), deletion('nonExistent')],
+    'illegal',
+  ],
   ['deletion that starts twice', [...removal([1, 2, 3]), deletion('started')], 'illegal'],
   [
     'deletion acknowledged while ineligible',
