@@ -36,6 +36,8 @@ export interface BrokerConfig extends BrokerIdentity {
   readonly heartbeatIntervalMs: number
   /** broker.session.timeout.ms */
   readonly sessionTimeoutMs: number
+  /** producer.id.expiration.ms */
+  readonly producerIdExpirationMs: number
   /** offsets.topic.num.partitions, .replication.factor, .segment.bytes */
   readonly consumerOffsetsTopic: TopicToCreate
   readonly replication: Omit<ReplicaConfig, 'topic'>
@@ -91,6 +93,7 @@ export function brokerConfig(
     maxRequestPartitionSizeLimit: properties.number('max.request.partition.size.limit'),
     heartbeatIntervalMs: properties.number('broker.heartbeat.interval.ms'),
     sessionTimeoutMs: properties.number('broker.session.timeout.ms'),
+    producerIdExpirationMs: properties.number('producer.id.expiration.ms'),
     consumerOffsetsTopic: offsetsTopic(properties),
     replication: replicationConfig(properties),
     groups: groupConfig(properties),

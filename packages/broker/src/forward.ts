@@ -1,6 +1,7 @@
 import { ClusterError } from '@trimaran/common'
+import type { ControllerRequests } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
-import type { ControllerChannel, ControllerRequests } from './channels.ts'
+import type { ControllerChannel } from './channels.ts'
 
 /** Longest that a client may have the controller waited for, whatever its request says. */
 const maxForwardMs = 5 * 60_000

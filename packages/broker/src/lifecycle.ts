@@ -2,7 +2,6 @@ import {
   ClusterError,
   noEpoch,
   type BrokerEpoch,
-  type BrokerId,
   type Clock,
   type LogEvent,
   type Random,

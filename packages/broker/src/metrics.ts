@@ -87,6 +87,11 @@ export class MetricsRegistry {
     this.#keep(this.#family(name, 'gauge'), labelText(labels), { labels, metric: read })
   }
 
+  /** A count that is kept elsewhere. */
+  counted(name: MetricName, read: () => number, labels: MetricLabels = {}): void {
+    this.#keep(this.#family(name, 'counter'), labelText(labels), { labels, metric: read })
+  }
+
   /** Takes every series away whose label has the value: the topic is gone. */
   forget(label: string, value: string): void {
     for (const family of this.#families.values()) {

@@ -1,32 +1,43 @@
+import type { BrokerId } from '@trimaran/common'
+import type { LogConfig } from '@trimaran/log'
 import { effectiveTopicConfig, type Image, type TopicConfig } from '@trimaran/metadata'
+import type { BrokerConfig } from './config.ts'
+import type { TopicReplicaConfig } from './replication/types.ts'
 
-/** Effective configuration by topic, worked out once per topic until some configuration changes. */
-export class TopicConfigs {
-  readonly #image: () => Image
-  readonly #staticProperties: ReadonlyMap<string, string>
-  readonly #byTopic = new Map<string, TopicConfig>()
-  #configs: Image['configs'] | null = null
+/** What is in force for a topic on this broker. Cheap: metadata keeps what it resolved. */
+export const topicConfig = (
+  image: Image,
+  config: BrokerConfig,
+  brokerId: BrokerId,
+  topicName: string,
+): TopicConfig => effectiveTopicConfig(image, config.properties, topicName, brokerId)
 
-  constructor(image: () => Image, staticProperties: ReadonlyMap<string, string>) {
-    this.#image = image
-    this.#staticProperties = staticProperties
+/** The same as storage and replication need it. */
+export function topicReplicaConfig(
+  image: Image,
+  config: BrokerConfig,
+  brokerId: BrokerId,
+  topicName: string,
+): TopicReplicaConfig {
+  const topic = topicConfig(image, config, brokerId, topicName)
+  const log: LogConfig = {
+    segmentBytes: topic.segmentBytes,
+    segmentMs: topic.segmentMs,
+    segmentJitterMs: topic.segmentJitterMs,
+    indexIntervalBytes: topic.indexIntervalBytes,
+    segmentIndexBytes: topic.segmentIndexBytes,
+    retentionMs: topic.retentionMs,
+    retentionBytes: topic.retentionBytes,
+    cleanupDelete: topic.cleanupPolicy.includes('delete'),
+    cleanupCompact: topic.cleanupPolicy.includes('compact'),
+    flushMessages: topic.flushMessages,
+    flushMs: topic.flushMs,
+    timestampType: topic.messageTimestampType,
+    fileDeleteDelayMs: topic.fileDeleteDelayMs,
+    producerIdExpirationMs: config.producerIdExpirationMs,
+    minCleanableDirtyRatio: topic.minCleanableDirtyRatio,
+    deleteRetentionMs: topic.deleteRetentionMs,
+    minCompactionLagMs: topic.minCompactionLagMs,
   }
-
-  of(topicName: string): TopicConfig {
-    const image = this.#image()
-    if (image.configs !== this.#configs) {
-      this.#byTopic.clear()
-      this.#configs = image.configs
-    }
-    let config = this.#byTopic.get(topicName)
-    if (config === undefined) {
-      config = effectiveTopicConfig(image, this.#staticProperties, topicName)
-      this.#byTopic.set(topicName, config)
-    }
-    return config
-  }
-
-  topicDeleted(topicName: string): void {
-    this.#byTopic.delete(topicName)
-  }
+  return { log, minInsyncReplicas: topic.minInsyncReplicas }
 }

@@ -13,7 +13,6 @@
  * Not done: transactions. No transactional id is handed out (22-init-producer-id.ts), so a transactional batch is
  * INVALID_TXN_STATE, or TRANSACTIONAL_ID_AUTHORIZATION_FAILED in a request without the id, as with Kafka.
  */
-import { zeroUuid } from '@trimaran/common'
 import type { Image, TopicImage } from '@trimaran/metadata'
 import {
   apis,
@@ -25,6 +24,7 @@ import {
 import { CloseConnection } from '../connection.ts'
 import { recompress } from '../recompress.ts'
 import type { AppendPartition, AppendResult } from '../replication/types.ts'
+import { topicConfig } from '../topic-configs.ts'
 import { LeaderHints, internalTopics, partitionOf } from '../topics.ts'
 import { handler, type HandlerContext } from './handler.ts'
 
@@ -125,15 +125,15 @@ function checkBatch(
   { index, records }: PartitionRequest,
   context: HandlerContext,
 ): Checked {
-  const config = context.topicConfigs.of(topic.name)
+  const config = topicConfig(context.image(), context.config, context.nodeId, topic.name)
   const nowMs = context.clock.wallMs()
   const checked = validateProduceBatch(records, {
     apiVersion: context.header.apiVersion,
     maxMessageBytes: config.maxMessageBytes,
-    compactedTopic: config.cleanupCompact,
-    timestampBeforeMaxMs: config.timestampBeforeMaxMs,
-    timestampAfterMaxMs: config.timestampAfterMaxMs,
-    timestampType: config.timestampType,
+    compactedTopic: config.cleanupPolicy.includes('compact'),
+    timestampBeforeMaxMs: config.messageTimestampBeforeMaxMs,
+    timestampAfterMaxMs: config.messageTimestampAfterMaxMs,
+    timestampType: config.messageTimestampType === 'LogAppendTime' ? 'logAppendTime' : 'createTime',
     nowMs,
   })
   if (!checked.ok)

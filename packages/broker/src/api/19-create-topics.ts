@@ -8,8 +8,8 @@
  *
  * Not done: throttling of mutations (v6, KIP-599); the throttle time is always 0.
  */
+import { configSources, describeTopicConfigs } from '@trimaran/metadata'
 import { apis, errorCodes, type RequestOf, type ResponseOf } from '@trimaran/protocol'
-import { describeNewTopic } from '../describe-configs.ts'
 import { forward } from '../forward.ts'
 import { clusterMetadataTopic } from '../topics.ts'
 import { duplicatesOf } from './duplicates.ts'
@@ -86,7 +86,7 @@ async function create(
       errorMessage: null,
       numPartitions: topic.partitionCount,
       replicationFactor: topic.replicationFactor,
-      configs: describeNewTopic(context, configsByName.get(topic.name) ?? []),
+      configs: configsOfNew(configsByName.get(topic.name) ?? [], context),
     })
   }
   if (!validateOnly) {
@@ -100,3 +100,23 @@ const failed = (name: string, errorCode: number, errorMessage: string | null): T
   errorMessage,
   configs: [],
 })
+
+/** As the metadata will show it: they may not have the topic yet. */
+function configsOfNew(
+  overrides: TopicRequest['configs'],
+  { image, config, nodeId }: HandlerContext,
+): NonNullable<TopicAnswer['configs']> {
+  const own = new Map(overrides.map(({ name, value }) => [name, value]))
+  return describeTopicConfigs(image(), config.properties, '', nodeId).map(
+    ({ name, value, readOnly, source, isSensitive }) => {
+      const override = own.get(name) ?? null
+      return {
+        name,
+        value: override ?? value,
+        readOnly,
+        configSource: override === null ? source : configSources.DYNAMIC_TOPIC_CONFIG,
+        isSensitive,
+      }
+    },
+  )
+}

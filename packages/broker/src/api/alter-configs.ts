@@ -1,6 +1,6 @@
 /** What IncrementalAlterConfigs and AlterConfigs share: resources, refusals, the way to the controller. */
+import type { ControllerRequests } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
-import type { ControllerRequests } from '../channels.ts'
 import { forward } from '../forward.ts'
 import { duplicatesOf } from './duplicates.ts'
 import type { HandlerContext } from './handler.ts'

@@ -10,7 +10,6 @@ import type { ImageWaiters } from '../image-waiters.ts'
 import type { BrokerMetrics } from '../metrics.ts'
 import type { ProducerIds } from '../producer-ids.ts'
 import type { Replicas } from '../replication/types.ts'
-import type { TopicConfigs } from '../topic-configs.ts'
 
 /** What every handler may use, whatever the request. One object per broker. */
 export interface BrokerServices {
@@ -27,7 +26,6 @@ export interface BrokerServices {
   readonly replicas: Replicas
   readonly groups: GroupCoordinator
   readonly controller: ControllerChannel
-  readonly topicConfigs: TopicConfigs
   readonly topicCreator: TopicAutoCreator
   readonly imageWaiters: ImageWaiters
   readonly producerIds: ProducerIds
