@@ -1,0 +1,17 @@
+import type { BrokerEpoch, BrokerId, Clock, LogEvent, Random } from '@trimaran/common'
+import type { PartitionTable } from './partition-table.ts'
+import type { TimerQueue } from './timers.ts'
+import type { ReplicaConfig, ReplicationBug } from './types.ts'
+
+/** What the parts of replication share. */
+export interface ReplicationContext {
+  readonly brokerId: BrokerId
+  readonly clock: Clock
+  readonly random: Random
+  readonly timers: TimerQueue
+  readonly table: PartitionTable
+  readonly config: ReplicaConfig
+  readonly logEvent: LogEvent
+  readonly brokerEpoch: () => BrokerEpoch
+  readonly bugs: ReadonlySet<ReplicationBug>
+}

@@ -1,0 +1,38 @@
+import type { BrokerId } from '@trimaran/common'
+
+/**
+ * The in-sync replicas as a leader sees them. `isr` is what the controller committed; a pending change was proposed to
+ * it, and whether it is committed already is not known until an answer or the metadata says so.
+ */
+export type IsrState =
+  | { readonly kind: 'committed'; readonly isr: ReadonlySet<BrokerId> }
+  | {
+      readonly kind: 'pendingShrink'
+      readonly isr: ReadonlySet<BrokerId>
+      readonly removing: ReadonlySet<BrokerId>
+    }
+  | {
+      readonly kind: 'pendingExpand'
+      readonly isr: ReadonlySet<BrokerId>
+      readonly adding: BrokerId
+    }
+
+/**
+ * The replicas that bound the high watermark: whoever might be in the controller's ISR, and so might be elected. The
+ * joining count already, the leaving count still.
+ */
+export function maximalIsr(state: IsrState): ReadonlySet<BrokerId> {
+  return state.kind === 'pendingExpand' ? new Set(state.isr).add(state.adding) : state.isr
+}
+
+/** What the pending change asks for; the committed ISR where there is none. In the order of the committed one. */
+export function proposedIsr(state: IsrState): readonly BrokerId[] {
+  switch (state.kind) {
+    case 'committed':
+      return [...state.isr]
+    case 'pendingShrink':
+      return [...state.isr].filter(id => !state.removing.has(id))
+    case 'pendingExpand':
+      return [...state.isr, state.adding]
+  }
+}

@@ -1,0 +1,332 @@
+import { assert, must } from '@trimaran/common'
+import type { BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch } from '@trimaran/common'
+import type { PartitionImage } from '@trimaran/metadata'
+import { errorCodes } from '@trimaran/protocol'
+import { maximalIsr, proposedIsr } from './isr.ts'
+import type { IsrState } from './isr.ts'
+import type { ReplicationBug } from './types.ts'
+
+/** What a leader knows of another replica. Lives as long as the leader epoch. */
+export interface ReplicaProgress {
+  /** Everything below is on that replica; −1 until it fetched in this leader epoch. */
+  logEndOffset: Offset
+  logStartOffset: Offset
+  /** The incarnation that fetched; −1: none yet. */
+  brokerEpoch: BrokerEpoch
+  /** When it last had everything that the leader had; −∞: not in this leader epoch. */
+  lastCaughtUpMs: number
+  lastFetchMs: number
+  /** The leader's end when that fetch came: whoever fetches from there on was caught up at `lastFetchMs`. */
+  leaderEndAtLastFetch: Offset
+}
+
+/** For the controller, with the epochs it must still be at. */
+export interface IsrProposal {
+  readonly leaderEpoch: LeaderEpoch
+  readonly partitionEpoch: PartitionEpoch
+  readonly newIsr: readonly { readonly brokerId: BrokerId; readonly brokerEpoch: BrokerEpoch }[]
+}
+
+export interface AlterPartitionAnswer {
+  readonly errorCode: number
+  readonly leaderEpoch: LeaderEpoch
+  readonly partitionEpoch: PartitionEpoch
+  readonly isr: readonly BrokerId[]
+}
+
+export interface PartitionLeaderOptions {
+  readonly me: BrokerId
+  readonly image: PartitionImage
+  readonly logStartOffset: Offset
+  readonly logEndOffset: Offset
+  /** What this replica may count for itself: all of its log, unless fsync comes before the ack. */
+  readonly durableEndOffset: Offset
+  /** What this replica knew as a follower, or from its checkpoint. */
+  readonly highWatermark: Offset
+  readonly minInsyncReplicas: number
+  readonly lagTimeMaxMs: number
+  readonly nowMs: number
+  /** The newest metadata has the broker in this incarnation, unfenced and not shutting down (KIP-841, KIP-903). */
+  readonly isEligible: (brokerId: BrokerId, brokerEpoch: BrokerEpoch) => boolean
+  readonly bugs?: ReadonlySet<ReplicationBug>
+}
+
+/**
+ * The leader of one partition in one leader epoch: who is in sync, and what is committed. It never touches the log: it is
+ * told where the log ends, and after every call its owner reads `highWatermark` and takes the proposal there may be.
+ *
+ * The high watermark is the lowest end among the maximal ISR (isr.ts) and the replicas about to join, counts an end only
+ * once it was fetched in this epoch, moves only while the ISR is large enough (KIP-966), and never falls.
+ */
+export class PartitionLeader {
+  readonly leaderEpoch: LeaderEpoch
+  /** The log's end at the election: who fetched to here has all that earlier leaders committed. */
+  readonly epochStartOffset: Offset
+  readonly #me: BrokerId
+  readonly #lagTimeMaxMs: number
+  readonly #isEligible: PartitionLeaderOptions['isEligible']
+  readonly #bugs: ReadonlySet<ReplicationBug> | undefined
+  readonly #progress = new Map<BrokerId, ReplicaProgress>()
+  #image: PartitionImage
+  #partitionEpoch: PartitionEpoch
+  #state: IsrState
+  #maximal: ReadonlySet<BrokerId>
+  #minInsyncReplicas: number
+  #logEndOffset: Offset
+  #durableEndOffset: Offset
+  #highWatermark: Offset
+  #proposal: IsrProposal | null = null
+
+  constructor(options: PartitionLeaderOptions) {
+    const { me, image } = options
+    assert(image.leader === me, 'a leader is elected by the metadata')
+    assert(image.isr.includes(me), 'the leader is in the ISR')
+    this.#me = me
+    this.#image = image
+    this.leaderEpoch = image.leaderEpoch
+    this.epochStartOffset = options.logEndOffset
+    this.#partitionEpoch = image.partitionEpoch
+    this.#lagTimeMaxMs = options.lagTimeMaxMs
+    this.#isEligible = options.isEligible
+    this.#bugs = options.bugs
+    this.#minInsyncReplicas = options.minInsyncReplicas
+    this.#logEndOffset = options.logEndOffset
+    this.#durableEndOffset = options.durableEndOffset
+    this.#highWatermark = options.highWatermark
+    this.#state = { kind: 'committed', isr: new Set(image.isr) }
+    this.#maximal = maximalIsr(this.#state)
+    this.#takeReplicas(image, options.nowMs)
+    this.#advance(options.nowMs)
+  }
+
+  get partitionEpoch(): PartitionEpoch {
+    return this.#partitionEpoch
+  }
+  get isrState(): IsrState {
+    return this.#state
+  }
+  get highWatermark(): Offset {
+    return this.#highWatermark
+  }
+  get logEndOffset(): Offset {
+    return this.#logEndOffset
+  }
+  get effectiveMinIsr(): number {
+    return Math.min(this.#minInsyncReplicas, this.#image.replicas.length)
+  }
+  get hasEnoughReplicas(): boolean {
+    return this.#state.isr.size >= this.effectiveMinIsr
+  }
+  get isUnderReplicated(): boolean {
+    return this.#state.isr.size < this.#image.replicas.length
+  }
+  get progress(): ReadonlyMap<BrokerId, Readonly<ReplicaProgress>> {
+    return this.#progress
+  }
+
+  /** The change to propose since the last call, if any. At most one is out at a time. */
+  takeProposal(): IsrProposal | null {
+    const proposal = this.#proposal
+    this.#proposal = null
+    return proposal
+  }
+
+  appended(logEndOffset: Offset, durable: Offset, nowMs: number): void {
+    assert(logEndOffset >= this.#logEndOffset, 'a leader never truncates its log')
+    // Fetches name only what changed: a replica that had everything until now was in sync until now.
+    for (const replica of this.#progress.values()) {
+      if (replica.logEndOffset >= this.#logEndOffset) replica.lastCaughtUpMs = nowMs
+    }
+    this.#logEndOffset = logEndOffset
+    this.durable(durable, nowMs)
+  }
+
+  /** An fsync ended. */
+  durable(endOffset: Offset, nowMs: number): void {
+    assert(endOffset <= this.#logEndOffset, 'no more is durable than there is')
+    if (endOffset > this.#durableEndOffset) this.#durableEndOffset = endOffset
+    this.#advance(nowMs)
+  }
+
+  /**
+   * A replica fetched at `fetchOffset` in this leader epoch, and its log agrees with this one up to there. False: not a
+   * replica, or an earlier incarnation of it, whose claims count for nothing (KIP-903).
+   */
+  followerFetched(
+    brokerId: BrokerId,
+    fetch: {
+      readonly brokerEpoch: BrokerEpoch
+      readonly fetchOffset: Offset
+      readonly logStartOffset: Offset
+    },
+    nowMs: number,
+  ): boolean {
+    const replica = this.#progress.get(brokerId)
+    if (!replica || fetch.brokerEpoch < replica.brokerEpoch) return false
+    assert(fetch.fetchOffset <= this.#logEndOffset, 'a follower is not ahead of its leader')
+    if (fetch.fetchOffset >= this.#logEndOffset) replica.lastCaughtUpMs = nowMs
+    else if (
+      replica.brokerEpoch === fetch.brokerEpoch &&
+      fetch.fetchOffset >= replica.leaderEndAtLastFetch
+    ) {
+      replica.lastCaughtUpMs = Math.max(replica.lastCaughtUpMs, replica.lastFetchMs)
+    }
+    replica.brokerEpoch = fetch.brokerEpoch
+    replica.logEndOffset = fetch.fetchOffset
+    replica.logStartOffset = fetch.logStartOffset
+    replica.lastFetchMs = nowMs
+    replica.leaderEndAtLastFetch = this.#logEndOffset
+    this.#expand(brokerId, replica)
+    this.#advance(nowMs)
+    return true
+  }
+
+  /** Time passed, or brokers came, went or were fenced. */
+  tick(nowMs: number): void {
+    this.#shrink(nowMs)
+    for (const [brokerId, replica] of this.#progress) this.#expand(brokerId, replica)
+    this.#advance(nowMs)
+  }
+
+  /** The partition changed within the leader epoch. What is not newer than what is known already changes nothing. */
+  metadata(image: PartitionImage, nowMs: number): void {
+    assert(image.leaderEpoch === this.leaderEpoch, 'another leader epoch is another leader')
+    if (image.partitionEpoch < this.#partitionEpoch) return
+    this.#image = image
+    this.#takeReplicas(image, nowMs)
+    if (image.partitionEpoch > this.#partitionEpoch) this.#commit(image.isr, image.partitionEpoch)
+    this.#advance(nowMs)
+  }
+
+  configured(minInsyncReplicas: number, nowMs: number): void {
+    this.#minInsyncReplicas = minInsyncReplicas
+    this.#advance(nowMs)
+  }
+
+  /**
+   * The controller answered a proposal. `certain`: no earlier attempt at it can still reach a controller.
+   * 'retry': the outcome is open, so the pending state stays and the same must be asked again, until an answer or the
+   * metadata settles it.
+   */
+  answered(
+    proposal: IsrProposal,
+    answer: AlterPartitionAnswer,
+    certain: boolean,
+    nowMs: number,
+  ): 'committed' | 'rejected' | 'retry' | 'stale' {
+    // Late answers lose by the epoch: the metadata was faster.
+    if (this.#state.kind === 'committed' || proposal.partitionEpoch !== this.#partitionEpoch)
+      return 'stale'
+    switch (answer.errorCode) {
+      case errorCodes.NONE:
+        if (answer.leaderEpoch !== this.leaderEpoch) return 'retry'
+        if (answer.partitionEpoch < this.#partitionEpoch) return 'retry'
+        this.#commit(answer.isr, answer.partitionEpoch)
+        this.#advance(nowMs)
+        return 'committed'
+      case errorCodes.INELIGIBLE_REPLICA:
+      case errorCodes.OPERATION_NOT_ATTEMPTED:
+        if (!certain) return 'retry'
+        this.#state = { kind: 'committed', isr: this.#state.isr }
+        this.#maximal = maximalIsr(this.#state)
+        this.#advance(nowMs)
+        return 'rejected'
+      default:
+        // Stale epochs included: newer metadata is on its way, or that controller is an old one.
+        return 'retry'
+    }
+  }
+
+  #commit(isr: readonly BrokerId[], partitionEpoch: PartitionEpoch): void {
+    assert(isr.includes(this.#me), 'the leader is in the ISR')
+    this.#partitionEpoch = partitionEpoch
+    this.#state = { kind: 'committed', isr: new Set(isr) }
+    this.#maximal = maximalIsr(this.#state)
+    this.#proposal = null
+  }
+
+  #takeReplicas(image: PartitionImage, nowMs: number): void {
+    for (const brokerId of image.replicas) {
+      if (brokerId === this.#me || this.#progress.has(brokerId)) continue
+      this.#progress.set(brokerId, {
+        logEndOffset: -1,
+        logStartOffset: -1,
+        brokerEpoch: -1,
+        // Members of the ISR get the whole lag time to find their new leader.
+        lastCaughtUpMs: image.isr.includes(brokerId) ? nowMs : -Infinity,
+        lastFetchMs: nowMs,
+        leaderEndAtLastFetch: Infinity,
+      })
+    }
+    for (const brokerId of this.#progress.keys()) {
+      if (!image.replicas.includes(brokerId)) this.#progress.delete(brokerId)
+    }
+  }
+
+  #isCaughtUp(replica: ReplicaProgress, nowMs: number): boolean {
+    return (
+      replica.logEndOffset === this.#logEndOffset ||
+      nowMs - replica.lastCaughtUpMs <= this.#lagTimeMaxMs
+    )
+  }
+
+  #shrink(nowMs: number): void {
+    if (this.#state.kind !== 'committed') return
+    const removing = new Set<BrokerId>()
+    for (const brokerId of this.#state.isr) {
+      const replica = this.#progress.get(brokerId)
+      if (replica && !this.#isCaughtUp(replica, nowMs)) removing.add(brokerId)
+    }
+    if (removing.size === 0) return
+    this.#propose({ kind: 'pendingShrink', isr: this.#state.isr, removing })
+  }
+
+  /** reliability.md decision 6: at the HW, at the epoch's start, fetched in this epoch, same and unfenced incarnation. */
+  #expand(brokerId: BrokerId, replica: ReplicaProgress): void {
+    if (this.#state.kind !== 'committed' || this.#state.isr.has(brokerId)) return
+    if (replica.logEndOffset < 0 || replica.logEndOffset < this.#highWatermark) return
+    if (replica.logEndOffset < this.epochStartOffset && !this.#bugs?.has('B04')) return
+    if (!this.#isEligible(brokerId, replica.brokerEpoch)) return
+    this.#propose({ kind: 'pendingExpand', isr: this.#state.isr, adding: brokerId })
+  }
+
+  #propose(state: IsrState): void {
+    this.#state = state
+    this.#maximal = maximalIsr(state)
+    this.#proposal = {
+      leaderEpoch: this.leaderEpoch,
+      partitionEpoch: this.#partitionEpoch,
+      newIsr: proposedIsr(state).map(brokerId => ({
+        brokerId,
+        brokerEpoch: this.#progress.get(brokerId)?.brokerEpoch ?? -1,
+      })),
+    }
+  }
+
+  #advance(nowMs: number): void {
+    if (!this.hasEnoughReplicas && !this.#bugs?.has('B06')) return
+    const bounding = this.#bugs?.has('committedIsr') ? this.#state.isr : this.#maximal
+    let committed = this.#durableEndOffset
+    for (const brokerId of bounding) {
+      if (brokerId === this.#me) continue
+      const replica = must(this.#progress.get(brokerId), 'the ISR is among the replicas')
+      committed = Math.min(committed, replica.logEndOffset)
+    }
+    if (committed <= this.#highWatermark) return
+    for (const [brokerId, replica] of this.#progress) {
+      if (bounding.has(brokerId) || !this.#isAboutToJoin(brokerId, replica, nowMs)) continue
+      committed = Math.min(committed, replica.logEndOffset)
+    }
+    if (committed > this.#highWatermark) this.#highWatermark = committed
+  }
+
+  /** Under constant load a replica would chase the HW for ever, were it not waited for once it is caught up. */
+  #isAboutToJoin(brokerId: BrokerId, replica: ReplicaProgress, nowMs: number): boolean {
+    return (
+      !this.#bugs?.has('committedIsr') &&
+      replica.logEndOffset >= this.epochStartOffset &&
+      this.#isCaughtUp(replica, nowMs) &&
+      this.#isEligible(brokerId, replica.brokerEpoch)
+    )
+  }
+}

@@ -1,0 +1,70 @@
+import type { LeaderEpoch, TopicId } from '@trimaran/common'
+import type { Image } from '@trimaran/metadata'
+import { errorCodes } from '@trimaran/protocol'
+import type { Partition } from './partition.ts'
+import type { CurrentLeader } from './types.ts'
+
+/** The replicas on this broker, by topic id: a topic that was removed and created again is another one (B72). */
+export class PartitionTable {
+  readonly #byTopic = new Map<TopicId, Map<number, Partition>>()
+  /** The newest metadata. */
+  image: Image
+  #size = 0
+
+  constructor(image: Image) {
+    this.image = image
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  get(topicId: TopicId, partition: number): Partition | undefined {
+    return this.#byTopic.get(topicId)?.get(partition)
+  }
+
+  add(partition: Partition): void {
+    const ofTopic = this.#byTopic.get(partition.topicId) ?? new Map<number, Partition>()
+    this.#byTopic.set(partition.topicId, ofTopic)
+    ofTopic.set(partition.partition, partition)
+    this.#size++
+  }
+
+  remove(partition: Partition): void {
+    const ofTopic = this.#byTopic.get(partition.topicId)
+    if (!ofTopic?.delete(partition.partition)) return
+    this.#size--
+    if (ofTopic.size === 0) this.#byTopic.delete(partition.topicId)
+  }
+
+  *[Symbol.iterator](): IterableIterator<Partition> {
+    for (const ofTopic of this.#byTopic.values()) yield* ofTopic.values()
+  }
+
+  ofTopic(topicId: TopicId): Iterable<Partition> {
+    return this.#byTopic.get(topicId)?.values() ?? []
+  }
+
+  /** Why a partition that is not hosted here cannot be served. */
+  errorOfMissing(topicId: TopicId, partition: number): number {
+    const topic = this.image.topicsById.get(topicId)
+    if (!topic) return errorCodes.UNKNOWN_TOPIC_ID
+    return topic.partitions[partition] === undefined
+      ? errorCodes.UNKNOWN_TOPIC_OR_PARTITION
+      : errorCodes.NOT_LEADER_OR_FOLLOWER
+  }
+
+  /** As the metadata has it, for whoever asked in the wrong place (KIP-951). */
+  currentLeader(topicId: TopicId, partition: number): CurrentLeader | undefined {
+    const image = this.image.topicsById.get(topicId)?.partitions[partition]
+    return image && { leaderId: image.leader, leaderEpoch: image.leaderEpoch }
+  }
+}
+
+/** KIP-320: who asks with an older epoch must refresh, who asks with a newer one must wait for us. −1 does not ask. */
+export function leaderEpochError(partition: Partition, currentLeaderEpoch: LeaderEpoch): number {
+  if (currentLeaderEpoch < 0 || currentLeaderEpoch === partition.leaderEpoch) return errorCodes.NONE
+  return currentLeaderEpoch < partition.leaderEpoch
+    ? errorCodes.FENCED_LEADER_EPOCH
+    : errorCodes.UNKNOWN_LEADER_EPOCH
+}

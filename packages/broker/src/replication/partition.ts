@@ -1,0 +1,150 @@
+import { OffsetWaiters, assert, noLeader } from '@trimaran/common'
+import type { BrokerId, ClusterError, LeaderEpoch, Offset, TopicId } from '@trimaran/common'
+import type { PartitionLog } from '@trimaran/log'
+import type { PartitionImage } from '@trimaran/metadata'
+import type { FollowerPosition } from './fetch-sessions.ts'
+import type { PartitionFollower } from './follower.ts'
+import type { PartitionLeader } from './leader.ts'
+import type { ParkedDeletion, ParkedFetch, ProducePart } from './purgatory.ts'
+import type { CurrentLeader, HostedPartition, TopicReplicaConfig } from './types.ts'
+
+/** What is parked on a partition and why it fails, if it does. */
+export type FailProducePart = (part: ProducePart, errorCode: number) => void
+
+/**
+ * A replica on this broker: its log, its role in the current leader epoch, its high watermark, and who waits for it.
+ * At most one of `leading` and `following` is set; neither without a leader, or after the log failed.
+ */
+export class Partition implements HostedPartition {
+  readonly topicId: TopicId
+  readonly topicName: string
+  readonly partition: number
+  readonly log: PartitionLog
+  readonly me: BrokerId
+  image: PartitionImage
+  config: TopicReplicaConfig
+  leading: PartitionLeader | null = null
+  following: PartitionFollower | null = null
+  failure: ClusterError | null = null
+  /** Acks all: until the high watermark. */
+  readonly produces: OffsetWaiters<ProducePart>
+  /** Fsync before acks 1: until it is durable here. */
+  readonly localProduces: OffsetWaiters<ProducePart>
+  readonly fetches = new Set<ParkedFetch>()
+  readonly deletions = new Set<ParkedDeletion>()
+  /** Where followers stand: one per session that has this partition. */
+  readonly positions: FollowerPosition[] = []
+  isFlushing = false
+  #highWatermark: Offset
+  #failureCode = 0
+
+  constructor(options: {
+    readonly me: BrokerId
+    readonly log: PartitionLog
+    readonly image: PartitionImage
+    readonly config: TopicReplicaConfig
+    readonly highWatermark: Offset
+    readonly settleProduce: (part: ProducePart, errorCode: number) => void
+  }) {
+    const { log } = options
+    this.me = options.me
+    this.log = log
+    this.topicId = log.topicId
+    this.topicName = log.topicName
+    this.partition = log.partition
+    this.image = options.image
+    this.config = options.config
+    // A checkpoint may be ahead of a log that lost its tail, or behind one whose head is gone.
+    this.#highWatermark = Math.max(
+      log.logStartOffset,
+      Math.min(options.highWatermark, log.logEndOffset),
+    )
+    const settle = (part: ProducePart, outcome: 'passed' | 'failed'): void => {
+      options.settleProduce(part, outcome === 'passed' ? 0 : this.#failureCode)
+    }
+    this.produces = new OffsetWaiters(settle)
+    this.localProduces = new OffsetWaiters(settle)
+  }
+
+  get role(): 'leader' | 'follower' | 'offline' {
+    return this.leading ? 'leader' : this.following ? 'follower' : 'offline'
+  }
+  get leader(): BrokerId {
+    return this.image.leader
+  }
+  get leaderEpoch(): LeaderEpoch {
+    return this.image.leaderEpoch
+  }
+  get isr(): readonly BrokerId[] {
+    return this.leading ? [...this.leading.isrState.isr] : this.image.isr
+  }
+  get isrState(): HostedPartition['isrState'] {
+    return this.leading?.isrState.kind ?? 'committed'
+  }
+  get replicas(): readonly BrokerId[] {
+    return this.image.replicas
+  }
+  get effectiveMinIsr(): number {
+    return Math.min(this.config.minInsyncReplicas, this.image.replicas.length)
+  }
+  get highWatermark(): Offset {
+    return this.#highWatermark
+  }
+  get lastStableOffset(): Offset {
+    return this.log.lastStableOffset(this.#highWatermark)
+  }
+  get logStartOffset(): Offset {
+    return this.log.logStartOffset
+  }
+  get logEndOffset(): Offset {
+    return this.log.logEndOffset
+  }
+  get sizeBytes(): number {
+    return this.log.sizeBytes
+  }
+  get currentLeader(): CurrentLeader {
+    return { leaderId: this.image.leader, leaderEpoch: this.image.leaderEpoch }
+  }
+  get hasLeader(): boolean {
+    return this.image.leader !== noLeader
+  }
+  /** flush.messages=1: nothing is claimed before it is on the device. */
+  get fsyncsBeforeAck(): boolean {
+    return this.config.log.flushMessages === 1
+  }
+  /** What this replica may count for itself. */
+  get claimableEndOffset(): Offset {
+    return this.fsyncsBeforeAck ? this.log.recoveryPoint : this.log.logEndOffset
+  }
+
+  /** True if it rose. */
+  raiseHighWatermark(offset: Offset): boolean {
+    if (offset === this.#highWatermark) return false
+    assert(offset > this.#highWatermark, 'the high watermark never falls within an epoch')
+    this.#highWatermark = offset
+    this.checkOrder()
+    return true
+  }
+
+  /** The log was cut or restarted: nothing above its end is committed here. */
+  truncated(): void {
+    const { logStartOffset, logEndOffset } = this.log
+    this.#highWatermark = Math.max(logStartOffset, Math.min(this.#highWatermark, logEndOffset))
+    this.checkOrder()
+  }
+
+  /** The log's start moved up to at most the high watermark, or past it when a follower's leader has nothing older. */
+  checkOrder(): void {
+    const { logStartOffset, logEndOffset } = this.log
+    const lastStableOffset = this.log.lastStableOffset(this.#highWatermark)
+    assert(logStartOffset <= lastStableOffset, 'log start ≤ last stable offset')
+    assert(lastStableOffset <= this.#highWatermark, 'last stable offset ≤ high watermark')
+    assert(this.#highWatermark <= logEndOffset, 'high watermark ≤ log end')
+  }
+
+  failProduces(errorCode: number): void {
+    this.#failureCode = errorCode
+    this.produces.failAll()
+    this.localProduces.failAll()
+  }
+}

@@ -1,0 +1,351 @@
+import { assert } from '@trimaran/common'
+import type { ClusterError, TopicId } from '@trimaran/common'
+import type { LogDirectory, PartitionLog } from '@trimaran/log'
+import { configKey, deltaBetween, emptyImage } from '@trimaran/metadata'
+import type { Image, LocalChanges, LocalPartition, PartitionImage } from '@trimaran/metadata'
+import { errorCodes } from '@trimaran/protocol'
+import type { BrokerId } from '@trimaran/common'
+import type { ControllerChannel, ReplicaFetchRequest, ReplicaFetchResponse } from '../channels.ts'
+import { ConsumerReads } from './consumer-reads.ts'
+import type { ReplicationContext } from './context.ts'
+import { Deletions } from './deletions.ts'
+import { Flusher } from './flusher.ts'
+import { FollowerSide } from './follower-side.ts'
+import { Housekeeping } from './housekeeping.ts'
+import { LeaderSide } from './leader-side.ts'
+import { PartitionTable } from './partition-table.ts'
+import { Partition } from './partition.ts'
+import { statusOf } from './status.ts'
+import { TimerQueue } from './timers.ts'
+import type {
+  AppendRequest,
+  AppendResult,
+  DeleteRecordsRequest,
+  DeleteRecordsResult,
+  FetchRequest,
+  FetchResult,
+  HostedPartition,
+  LeadershipListener,
+  ListOffsetRequest,
+  ListOffsetResult,
+  LogDirDescription,
+  OffsetForLeaderEpochRequest,
+  OffsetForLeaderEpochResult,
+  ReplicaManagerOptions,
+  Replicas,
+  ReplicationStatus,
+  Waiting,
+} from './types.ts'
+
+/** What of a Delta concerns replicas. */
+export interface ReplicaDelta {
+  readonly changedBrokers: ReadonlySet<BrokerId>
+  readonly changedConfigs: ReadonlySet<string>
+  localChanges(brokerId: BrokerId): LocalChanges
+}
+
+/** Until the own registration is seen, its answer may be a turn away. */
+const registrationCheckMs = 20
+
+/**
+ * The replicas of this broker. Metadata says which there are and who leads; this makes it so, and hands requests to the
+ * side that serves them.
+ *
+ * Nothing is led or followed before the metadata has this incarnation of the broker: a leadership from before a restart
+ * belongs to a log that may have been longer, and must not go on in the same epoch.
+ */
+export class ReplicaManager implements Replicas {
+  readonly #options: ReplicaManagerOptions
+  readonly #context: ReplicationContext
+  readonly #table = new PartitionTable(emptyImage)
+  readonly #reads: ConsumerReads
+  readonly #leaderSide: LeaderSide
+  readonly #followerSide: FollowerSide
+  readonly #housekeeping: Housekeeping
+  readonly #deletions: Deletions
+  readonly #listeners = new Set<LeadershipListener>()
+  #isStarted = false
+  #isStopped = false
+  #cancelRegistrationCheck: (() => void) | null = null
+
+  constructor(options: ReplicaManagerOptions) {
+    this.#options = options
+    const { brokerId, clock, random, config, logEvent, logs } = options
+    const context: ReplicationContext = {
+      brokerId,
+      clock,
+      random,
+      timers: new TimerQueue(clock),
+      table: this.#table,
+      config,
+      logEvent,
+      brokerEpoch: () => options.epochs.brokerEpoch(),
+      bugs: options.bugs ?? new Set(),
+    }
+    this.#context = context
+    const storageFailed = (partition: Partition, error: ClusterError): void =>
+      this.#storageFailed(partition, error)
+    const flusher = new Flusher({
+      durable: partition => {
+        if (partition.leading) this.#leaderSide.durable(partition)
+        else this.#followerSide.durable(partition)
+      },
+      failed: storageFailed,
+    })
+    this.#reads = new ConsumerReads(context)
+    const fetches = this.#reads.purgatory
+    const controller: ControllerChannel = options.controller
+    this.#leaderSide = new LeaderSide({ context, controller, fetches, flusher, storageFailed })
+    const { peers } = options
+    this.#followerSide = new FollowerSide({ context, peers, fetches, flusher, storageFailed })
+    const leaderSide = this.#leaderSide
+    this.#housekeeping = new Housekeeping({ context, logs, leaderSide, flusher, storageFailed })
+    this.#deletions = new Deletions({ context, controller })
+  }
+
+  // Metadata
+
+  onMetadata(delta: ReplicaDelta, image: Image): void {
+    if (this.#isStopped) return
+    this.#table.image = image
+    if (!this.#isStarted) {
+      this.#startWhenRegistered()
+      return
+    }
+    this.#apply(delta.localChanges(this.#context.brokerId), delta.changedConfigs)
+    if (delta.changedBrokers.size > 0) this.#leaderSide.brokersChanged()
+    this.#followerSide.send()
+  }
+
+  #startWhenRegistered(): void {
+    const { brokerId, clock, brokerEpoch } = this.#context
+    const { image } = this.#table
+    this.#cancelRegistrationCheck?.()
+    this.#cancelRegistrationCheck = null
+    const registered = image.brokers.get(brokerId)?.epoch
+    if (registered === undefined) return
+    if (registered !== brokerEpoch()) {
+      this.#cancelRegistrationCheck = clock.wakeAt(clock.monotonicMs() + registrationCheckMs, () =>
+        this.#startWhenRegistered(),
+      )
+      return
+    }
+    this.#isStarted = true
+    const changes = deltaBetween(emptyImage, image).localChanges(brokerId)
+    const hosted = new Set<string>()
+    for (const { topicId, image: partition } of [...changes.leaders, ...changes.followers]) {
+      hosted.add(`${topicId}/${partition.partition}`)
+    }
+    this.#options.logs.strays((topicId, partition) => hosted.has(`${topicId}/${partition}`))
+    this.#apply(changes, new Set())
+    this.#housekeeping.start()
+    this.#followerSide.send()
+  }
+
+  #apply(changes: LocalChanges, changedConfigs: ReadonlySet<string>): void {
+    // First: a topic of the same name may come in the same delta, and its logs take the same directories (B72).
+    for (const { topicId, partition } of changes.deletes) this.#delete(topicId, partition)
+    for (const { topicId, partitions } of changes.deletions) {
+      for (const partition of partitions) this.#delete(topicId, partition)
+      this.#deletions.acknowledge(topicId)
+    }
+    for (const local of changes.leaders) this.#lead(local)
+    for (const local of changes.followers) this.#follow(local)
+    if (changedConfigs.size > 0) this.#reconfigure(changedConfigs)
+  }
+
+  #lead({ topicId, topicName, image }: LocalPartition): void {
+    const partition = this.#host(topicId, topicName, image)
+    if (partition.failure || image.partitionEpoch < partition.image.partitionEpoch) {
+      partition.image = image
+      return
+    }
+    if (partition.leading?.leaderEpoch === image.leaderEpoch) {
+      this.#leaderSide.metadata(partition, image)
+      return
+    }
+    this.#followerSide.unfollow(partition)
+    // Led on in a newer epoch: what is parked was appended in the old one, and its fate is open.
+    this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
+    this.#leaderSide.lead(partition, image)
+    this.#context.logEvent('info', 'partition leader', {
+      topic: topicName,
+      partition: image.partition,
+      leaderEpoch: image.leaderEpoch,
+      partitionEpoch: image.partitionEpoch,
+      logEndOffset: partition.logEndOffset,
+      highWatermark: partition.highWatermark,
+      isr: image.isr,
+    })
+    for (const listener of this.#listeners) {
+      listener.elected(topicName, image.partition, image.leaderEpoch)
+    }
+  }
+
+  #follow({ topicId, topicName, image }: LocalPartition): void {
+    const partition = this.#host(topicId, topicName, image)
+    const before = partition.following
+    this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
+    partition.image = image
+    if (partition.failure) return
+    const isSame = before?.leader === image.leader && before.leaderEpoch === image.leaderEpoch
+    if (isSame) return
+    this.#followerSide.unfollow(partition)
+    if (partition.hasLeader) this.#followerSide.follow(partition)
+    // Consumers and followers that asked this broker in another epoch.
+    this.#reads.purgatory.wake(partition)
+    this.#leaderSide.sessions.changed(partition.positions)
+  }
+
+  #host(topicId: TopicId, topicName: string, image: PartitionImage): Partition {
+    const known = this.#table.get(topicId, image.partition)
+    if (known) return known
+    const { logs, brokerId } = this.#options
+    const config = this.#context.config.topic(this.#table.image, topicName)
+    const number = image.partition
+    const log: PartitionLog =
+      logs.log(topicId, number) ??
+      logs.create({ topicId, topicName, partition: number, config: config.log })
+    log.config = config.log
+    const partition = new Partition({
+      me: brokerId,
+      log,
+      image,
+      config,
+      highWatermark: logs.highWatermark(topicName, number) ?? 0,
+      settleProduce: (part, errorCode) =>
+        part.produce.settle(this.#context.timers, part.index, errorCode),
+    })
+    this.#table.add(partition)
+    this.#leaderSide.sessions.hosted(topicId, number, partition.positions)
+    return partition
+  }
+
+  #delete(topicId: TopicId, number: number): void {
+    const partition = this.#table.get(topicId, number)
+    if (partition) {
+      this.#followerSide.unfollow(partition)
+      this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
+      this.#table.remove(partition)
+      this.#leaderSide.sessions.unhosted(partition.positions)
+      this.#reads.purgatory.wake(partition)
+    }
+    if (this.#options.logs.log(topicId, number)) this.#options.logs.delete(topicId, number)
+  }
+
+  #resign(partition: Partition, errorCode: number): void {
+    if (!partition.leading) return
+    this.#leaderSide.resign(partition, errorCode)
+    for (const listener of this.#listeners) {
+      listener.resigned(partition.topicName, partition.partition)
+    }
+  }
+
+  #reconfigure(changedConfigs: ReadonlySet<string>): void {
+    const { config } = this.#context
+    const { image } = this.#table
+    // Defaults of the brokers reach every topic; an override only its own.
+    const isBrokerWide = [...changedConfigs].some(key => !key.startsWith('topic:'))
+    for (const partition of this.#table) {
+      if (!isBrokerWide && !changedConfigs.has(configKey('topic', partition.topicName))) continue
+      partition.config = config.topic(image, partition.topicName)
+      partition.log.config = partition.config.log
+      this.#leaderSide.configured(partition)
+    }
+  }
+
+  /** Takes this partition offline; the others go on. A failure of the whole directory shows in `logs.failed`. */
+  #storageFailed(partition: Partition, error: ClusterError): void {
+    if (partition.failure) return
+    partition.failure = error
+    this.#context.logEvent('error', 'partition offline', {
+      topic: partition.topicName,
+      partition: partition.partition,
+      err: error,
+    })
+    this.#followerSide.unfollow(partition)
+    this.#resign(partition, errorCodes.KAFKA_STORAGE_ERROR)
+    this.#reads.purgatory.wake(partition)
+    this.#leaderSide.sessions.changed(partition.positions)
+  }
+
+  // Requests
+
+  partition(topicId: TopicId, partition: number): HostedPartition | undefined {
+    return this.#table.get(topicId, partition)
+  }
+
+  partitions(): Iterable<HostedPartition> {
+    return this.#table
+  }
+
+  append(request: AppendRequest): Promise<readonly AppendResult[]> {
+    assert(!this.#isStopped, 'nothing is appended after the shutdown')
+    return this.#leaderSide.append(request)
+  }
+
+  fetch(request: FetchRequest, waiting: Waiting): Promise<readonly FetchResult[]> {
+    return this.#reads.fetch(request, waiting)
+  }
+
+  replicaFetch(request: ReplicaFetchRequest): Promise<ReplicaFetchResponse> {
+    return this.#leaderSide.replicaFetch(request)
+  }
+
+  listOffset(request: ListOffsetRequest): ListOffsetResult {
+    return this.#reads.listOffset(request)
+  }
+
+  offsetForLeaderEpoch(request: OffsetForLeaderEpochRequest): OffsetForLeaderEpochResult {
+    return this.#reads.offsetForLeaderEpoch(request)
+  }
+
+  deleteRecords(request: DeleteRecordsRequest): Promise<DeleteRecordsResult> {
+    return this.#leaderSide.deleteRecords(request)
+  }
+
+  describeLogDirs(): LogDirDescription {
+    const replicas = []
+    for (const partition of this.#table) {
+      replicas.push({
+        topicId: partition.topicId,
+        topicName: partition.topicName,
+        partition: partition.partition,
+        sizeBytes: partition.sizeBytes,
+        offsetLag: partition.following?.lag ?? 0,
+      })
+    }
+    const errorCode = this.#options.logs.failed ? errorCodes.KAFKA_STORAGE_ERROR : errorCodes.NONE
+    return { errorCode, replicas }
+  }
+
+  onLeadership(listener: LeadershipListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  status(): ReplicationStatus {
+    const { counts, sessions } = this.#leaderSide
+    return statusOf(this.#table, {
+      ...counts,
+      parkedFetches: this.#reads.purgatory.size,
+      fetchSessions: sessions.size,
+    })
+  }
+
+  /** Answers everything parked, stops fetching and writes the high watermarks down. The logs stay open. */
+  shutdown(): Promise<void> {
+    if (this.#isStopped) return Promise.resolve()
+    this.#isStopped = true
+    this.#cancelRegistrationCheck?.()
+    this.#housekeeping.stop()
+    this.#deletions.stop()
+    this.#followerSide.stop()
+    for (const partition of this.#table) this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
+    this.#reads.purgatory.stop()
+    this.#leaderSide.stop()
+    if (this.#isStarted) this.#housekeeping.checkpoint()
+    this.#context.timers.stop()
+    return Promise.resolve()
+  }
+}
