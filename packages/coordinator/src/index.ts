@@ -1,1 +1,6 @@
-export {}
+export { partitionFor } from './partition-for.ts'
+export * from './config.ts'
+export * from './group-coordinator.ts'
+export * from './offsets-log.ts'
+export * from './requests.ts'
+export { legalPreviousStates, type GroupState } from './group/states.ts'
