@@ -201,10 +201,15 @@ export class Writer {
     return this.#chunks
   }
 
-  /** The same as one piece. */
+  /** The same as one piece of exactly its size: nothing larger is kept alive by it. */
   finishOne(): Uint8Array {
-    const chunks = this.finish()
-    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#chunksBytes)
+    const whole = new Uint8Array(this.sizeBytes)
+    let at = 0
+    for (const chunk of this.finish()) {
+      whole.set(chunk, at)
+      at += chunk.length
+    }
+    return whole
   }
 
   #text(value: string, sizeBytes: number): void {

@@ -80,7 +80,7 @@ export function encodeBatch(batch: BatchToEncode): Uint8Array {
   const sizes = records.map((record, index) => recordBytes(record, index, baseTimestampMs))
   const bodyBytes = sizes.reduce((sum, size) => sum + varintBytes(size) + size, 0)
   const headBytes = codec === 'none' ? BATCH_OVERHEAD : 0
-  let bytes = Buffer.allocUnsafe(headBytes + bodyBytes)
+  let bytes = Buffer.allocUnsafeSlow(headBytes + bodyBytes)
   let at = headBytes
   records.forEach((record, index) => {
     at = writeVarint(bytes, at, sizes[index]!)
@@ -88,11 +88,11 @@ export function encodeBatch(batch: BatchToEncode): Uint8Array {
   })
   if (codec !== 'none') {
     const packed = compress(codec, bytes)
-    bytes = Buffer.allocUnsafe(BATCH_OVERHEAD + packed.length)
+    bytes = Buffer.allocUnsafeSlow(BATCH_OVERHEAD + packed.length)
     bytes.set(packed, BATCH_OVERHEAD)
   }
   writeHeader(bytes, batch, baseTimestampMs)
-  return bytes
+  return new Uint8Array(bytes.buffer)
 }
 
 function writeHeader(bytes: Uint8Array, batch: BatchToEncode, baseTimestampMs: number): void {

@@ -36,13 +36,13 @@ export function compress(codec: Compression, content: Uint8Array): Uint8Array {
     case 'none':
       return content
     case 'gzip':
-      return gzipSync(content)
+      return asBytes(gzipSync(content))
     case 'snappy':
       return compressSnappy(content)
     case 'lz4':
-      return lz4().compressFrameSync(asBuffer(content))
+      return asBytes(lz4().compressFrameSync(asBuffer(content)))
     case 'zstd':
-      return zstdCompressSync(content)
+      return asBytes(zstdCompressSync(content))
   }
 }
 
@@ -56,28 +56,37 @@ export function decompress(codec: Compression, packed: Uint8Array, maxBytes: num
       if (packed.length > maxBytes) throw new OutputTooLargeError(maxBytes)
       return packed
     case 'gzip':
-      return byZlib(codec, maxBytes, () => gunzipSync(packed, { maxOutputLength: maxBytes }))
+      return byZlib(codec, maxBytes, maxOutputLength => gunzipSync(packed, { maxOutputLength }))
     case 'snappy':
       return decompressSnappy(packed, maxBytes)
     case 'lz4':
       return decompressLz4Frame(packed, maxBytes)
     case 'zstd': {
       const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX }
-      return byZlib(codec, maxBytes, () =>
-        zstdDecompressSync(packed, { maxOutputLength: maxBytes, params }),
+      return byZlib(codec, maxBytes, maxOutputLength =>
+        zstdDecompressSync(packed, { maxOutputLength, params }),
       )
     }
   }
 }
 
-function byZlib(codec: Compression, maxBytes: number, run: () => Uint8Array): Uint8Array {
+function byZlib(
+  codec: Compression,
+  maxBytes: number,
+  run: (maxOutputLength: number) => Buffer,
+): Uint8Array {
+  let content: Buffer
   try {
-    return run()
+    // node:zlib takes no bound of 0.
+    content = run(Math.max(1, maxBytes))
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-      throw new OutputTooLargeError(maxBytes)
-    throw new ProtocolError(`${codec}: the data cannot be read`, { cause })
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') {
+      throw new ProtocolError(`${codec}: the data cannot be read`, { cause })
+    }
+    throw new OutputTooLargeError(maxBytes)
   }
+  if (content.length > maxBytes) throw new OutputTooLargeError(maxBytes)
+  return asBytes(content)
 }
 
 function compressSnappy(content: Uint8Array): Uint8Array {
@@ -130,7 +139,7 @@ function decompressSnappyBlock(block: Uint8Array, maxBytes: number): Uint8Array 
   }
   if (size > maxBytes) throw new OutputTooLargeError(maxBytes)
   try {
-    return snappy().uncompressSync(asBuffer(block), { asBuffer: true }) as Buffer
+    return asBytes(snappy().uncompressSync(asBuffer(block), { asBuffer: true }) as Buffer)
   } catch (cause) {
     throw new ProtocolError('snappy: the data cannot be read', { cause })
   }
@@ -138,3 +147,7 @@ function decompressSnappyBlock(block: Uint8Array, maxBytes: number): Uint8Array 
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** Plain, so that what callers get does not depend on the codec. */
+const asBytes = (buffer: Buffer): Uint8Array =>
+  new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)

@@ -32,8 +32,8 @@ const DECOMPRESSED_RATIO_MAX = 32
 /** Record errors in one answer: enough to see the pattern, and about 10 KiB. */
 const RECORD_ERRORS_MAX = 100
 const MAX_TIMESTAMP_AT = 35
-/** Timestamps below 0 are "none". */
-const NO_TIMESTAMP = -1
+/** A timestamp of -1 or less is none, and is never refused. */
+const NO_TIMESTAMP_MAX = -1
 
 export interface ProduceRules {
   readonly apiVersion: number
@@ -187,19 +187,33 @@ function checkRecords(
   }
 }
 
-/** Why a timestamp is refused, or undefined. */
-function timestampFault(timestampMs: number, rules: ProduceRules): string | undefined {
-  if (rules.timestampType !== 'createTime' || timestampMs <= NO_TIMESTAMP) return undefined
-  const earliestMs = rules.nowMs - rules.timestampBeforeMaxMs
-  const latestMs = rules.nowMs + rules.timestampAfterMaxMs
-  if (timestampMs >= earliestMs && timestampMs <= latestMs) return undefined
-  return `The timestamp ${timestampMs} is not between ${earliestMs} and ${latestMs}.`
+/** Both ends are allowed. What has no timestamp is below the range and fine; see `NO_TIMESTAMP_MAX`. */
+interface TimestampRange {
+  readonly earliestMs: number
+  readonly latestMs: number
 }
 
+function timestampRange(rules: ProduceRules): TimestampRange {
+  if (rules.timestampType === 'logAppendTime') return { earliestMs: -Infinity, latestMs: Infinity }
+  return {
+    earliestMs: rules.nowMs - rules.timestampBeforeMaxMs,
+    latestMs: rules.nowMs + rules.timestampAfterMaxMs,
+  }
+}
+
+const isOutside = (timestampMs: number, { earliestMs, latestMs }: TimestampRange): boolean =>
+  timestampMs > latestMs || (timestampMs < earliestMs && timestampMs > NO_TIMESTAMP_MAX)
+
+const outsideText = (timestampMs: number, { earliestMs, latestMs }: TimestampRange): string =>
+  `The timestamp ${timestampMs} is not between ${earliestMs} and ${latestMs}.`
+
 function checkTimestampOfHeader(header: BatchHeader, rules: ProduceRules): Refusal | undefined {
-  const fault =
-    timestampFault(header.maxTimestampMs, rules) ?? timestampFault(header.baseTimestampMs, rules)
-  return fault === undefined ? undefined : refuse(errorCodes.INVALID_TIMESTAMP, fault)
+  const range = timestampRange(rules)
+  for (const timestampMs of [header.maxTimestampMs, header.baseTimestampMs]) {
+    if (!isOutside(timestampMs, range)) continue
+    return refuse(errorCodes.INVALID_TIMESTAMP, outsideText(timestampMs, range))
+  }
+  return undefined
 }
 
 /** Every record once, without making an object of it. */
@@ -209,31 +223,35 @@ function walk(
   cursor: RecordCursor,
   rules: ProduceRules,
 ): ProduceValidation {
-  let maxTimestampMs = NO_TIMESTAMP
-  let recordErrors: RecordError[] | undefined
+  const range = timestampRange(rules)
+  const { compactedTopic } = rules
+  const { baseTimestampMs, recordCount } = header
+  let maxTimestampMs = NO_TIMESTAMP_MAX
+  const recordErrors: RecordError[] = []
   let errorCode: ErrorCode = errorCodes.INVALID_RECORD
-  for (let index = 0; index < header.recordCount; index++) {
+  for (let index = 0; index < recordCount; index++) {
     cursor.next()
     if (cursor.offsetDelta !== index) {
       return invalid(`Record ${index} has the offset delta ${cursor.offsetDelta}.`)
     }
-    const timestampMs = header.baseTimestampMs + cursor.timestampDelta
+    const timestampMs = baseTimestampMs + cursor.timestampDelta
     if (timestampMs > maxTimestampMs) maxTimestampMs = timestampMs
-    let fault: string | undefined
-    if (rules.compactedTopic && cursor.keyLength < 0) {
-      fault = 'A record in a compacted topic must have a key.'
-    } else if ((fault = timestampFault(timestampMs, rules)) !== undefined) {
-      errorCode = errorCodes.INVALID_TIMESTAMP
-    }
-    if (fault === undefined) continue
-    recordErrors ??= []
-    if (recordErrors.length < RECORD_ERRORS_MAX) {
-      recordErrors.push({ batchIndex: index, batchIndexErrorMessage: fault })
-    }
+    const keyless = compactedTopic && cursor.keyLength < 0
+    const outside = isOutside(timestampMs, range)
+    if (!keyless && !outside) continue
+    if (outside) errorCode = errorCodes.INVALID_TIMESTAMP
+    if (recordErrors.length === RECORD_ERRORS_MAX) continue
+    recordErrors.push({
+      batchIndex: index,
+      batchIndexErrorMessage: keyless
+        ? 'A record in a compacted topic must have a key.'
+        : outsideText(timestampMs, range),
+    })
   }
   if (cursor.remaining > 0) return invalid(`${cursor.remaining} bytes follow the last record.`)
-  if (recordErrors !== undefined) {
-    const errorMessage = `${recordErrors[0]!.batchIndexErrorMessage} (record ${recordErrors[0]!.batchIndex})`
+  const [first] = recordErrors
+  if (first !== undefined) {
+    const errorMessage = `${first.batchIndexErrorMessage} (record ${first.batchIndex})`
     return { ok: false, errorCode, errorMessage, recordErrors }
   }
   if (maxTimestampMs === header.maxTimestampMs) return { ok: true, header }
