@@ -23,7 +23,8 @@ root.loadSync('peer.proto').resolveAll()
 function collect(codec: MessageCodec<never>, into: Map<string, MessageCodec<never>>): void {
   if (into.has(codec.name)) return
   into.set(codec.name, codec)
-  for (const field of Object.values(codec.fields)) if (field.message !== undefined) collect(field.message, into)
+  for (const field of Object.values(codec.fields))
+    if (field.message !== undefined) collect(field.message, into)
 }
 const codecs = new Map<string, MessageCodec<never>>()
 for (const { codec } of Object.values(quorumMembers)) collect(codec, codecs)
@@ -62,14 +63,18 @@ test('every codec has the fields of its .proto message: names, numbers, types, o
 })
 test('every message of the .proto files has a codec', () => {
   const nested = root.lookup('trimaran') as protobuf.Namespace
-  const names = nested.nestedArray.filter(item => item instanceof protobuf.Type).map(type => type.name)
+  const names = nested.nestedArray
+    .filter(item => item instanceof protobuf.Type)
+    .map(type => type.name)
   expect(names.filter(name => !unions.has(name)).sort()).toEqual([...codecs.keys()].sort())
 })
 
 test('the unions of the .proto files are numbered as the codecs write them', () => {
   const numbersOf = (name: string): Record<string, number> =>
     Object.fromEntries(root.lookupType(`trimaran.${name}`).fieldsArray.map(f => [f.name, f.id]))
-  const quorum = Object.fromEntries(Object.entries(quorumMembers).map(([kind, { number }]) => [kind, number]))
+  const quorum = Object.fromEntries(
+    Object.entries(quorumMembers).map(([kind, { number }]) => [kind, number]),
+  )
   expect(numbersOf('QuorumMessage')).toEqual(quorum)
   const bodies = Object.keys(callCodecs).map((kind, index) => [kind, index + 2])
   expect(numbersOf('Request')).toEqual({ id: 1, ...Object.fromEntries(bodies) })
@@ -89,7 +94,19 @@ function randomField(field: Field<never>, prng: Prng, depth: number): unknown {
     if (base === 'bool') return prng.chance(1, 2)
     if (base === 'string') return prng.pick(['', 'orders', 'naïve ☃', 'x'.repeat(300)])
     if (base === 'bytes') return prng.bytes(prng.between(0, 40))
-    return prng.pick([0, -1, 1, 63, -64, 2 ** 30, -(2 ** 30) - 1, 2 ** 31, 2 ** 52 + 1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER])
+    return prng.pick([
+      0,
+      -1,
+      1,
+      63,
+      -64,
+      2 ** 30,
+      -(2 ** 30) - 1,
+      2 ** 31,
+      2 ** 52 + 1,
+      Number.MAX_SAFE_INTEGER,
+      Number.MIN_SAFE_INTEGER,
+    ])
   }
   if (field.type.startsWith('repeated ')) return Array.from({ length: prng.between(0, 3) }, one)
   return field.type.startsWith('optional ') && prng.chance(1, 3) ? null : one()
@@ -102,7 +119,10 @@ function randomMessage(codec: MessageCodec<never>, prng: Prng, depth = 0): Recor
 }
 
 /** As plain data that protobufjs' reflection takes and gives. */
-function asReflected(codec: MessageCodec<never>, value: Record<string, unknown>): Record<string, unknown> {
+function asReflected(
+  codec: MessageCodec<never>,
+  value: Record<string, unknown>,
+): Record<string, unknown> {
   const entries = Object.entries(codec.fields).flatMap(([key, field]): [string, unknown][] => {
     const own = value[key]
     if (own === null) return []
@@ -110,14 +130,19 @@ function asReflected(codec: MessageCodec<never>, value: Record<string, unknown>)
       if (field.message !== undefined) {
         const keys = Object.keys(field.message.fields)
         const isList = keys.length === 1 && keys[0] === 'items'
-        return asReflected(field.message, (isList ? { items: item } : item) as Record<string, unknown>)
+        return asReflected(
+          field.message,
+          (isList ? { items: item } : item) as Record<string, unknown>,
+        )
       }
       if (field.literals !== undefined) return field.literals.indexOf(item as string)
       if (field.type.endsWith('bytes')) return [...(item as Uint8Array)]
       if (field.type.endsWith('sint64')) return String(item)
       return item
     }
-    return [[key, Array.isArray(own) && field.type.startsWith('repeated ') ? own.map(one) : one(own)]]
+    return [
+      [key, Array.isArray(own) && field.type.startsWith('repeated ') ? own.map(one) : one(own)],
+    ]
   })
   return Object.fromEntries(entries)
 }
@@ -131,7 +156,9 @@ test('what the codecs write, reflection reads, and the other way round', () => {
     const type = root.lookupType(`trimaran.${name}`)
     for (let round = 0; round < 20; round++) {
       const value = randomMessage(codec, prng)
-      const ours = encodeFrame(writer => codec.encode(writer, (isList ? value['items'] : value) as never))
+      const ours = encodeFrame(writer =>
+        codec.encode(writer, (isList ? value['items'] : value) as never),
+      )
       const seen = type.toObject(type.decode(ours), { ...readable, defaults: true })
       expect(dropAbsent(codec, seen)).toEqual(asReflected(codec, value))
       const theirs = type.encode(type.decode(ours)).finish()
@@ -142,8 +169,13 @@ test('what the codecs write, reflection reads, and the other way round', () => {
 })
 
 /** With defaults on, reflection gives an absent optional message as null and an absent scalar not at all. */
-function dropAbsent(codec: MessageCodec<never>, seen: Record<string, unknown>): Record<string, unknown> {
-  return JSON.parse(JSON.stringify(seen, (_key, value: unknown) => (value === null ? undefined : value))) as Record<string, unknown>
+function dropAbsent(
+  codec: MessageCodec<never>,
+  seen: Record<string, unknown>,
+): Record<string, unknown> {
+  return JSON.parse(
+    JSON.stringify(seen, (_key, value: unknown) => (value === null ? undefined : value)),
+  ) as Record<string, unknown>
 }
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return [...value]
@@ -168,8 +200,18 @@ test('envelopes of every content come back as they went', () => {
   }
   for (const [call, { request, response }] of Object.entries(callCodecs)) {
     const id = prng.between(0, 2 ** 31)
-    envelopes.push({ kind: 'request', id, call: call as PeerRequestKind, body: randomMessage(request as never, prng) })
-    envelopes.push({ kind: 'response', id, call: call as PeerRequestKind, body: randomMessage(response as never, prng) })
+    envelopes.push({
+      kind: 'request',
+      id,
+      call: call as PeerRequestKind,
+      body: randomMessage(request as never, prng),
+    })
+    envelopes.push({
+      kind: 'response',
+      id,
+      call: call as PeerRequestKind,
+      body: randomMessage(response as never, prng),
+    })
   }
   for (const envelope of envelopes) {
     const bytes = encodeEnvelope(envelope)
@@ -215,6 +257,9 @@ test('a frame is cut into pieces and put together, and a lie about its size is r
   expect(Buffer.compare(frames[3] as Uint8Array, frame)).toBe(0)
   const lying = encodeEnvelope({ kind: 'chunk', chunk: { sizeBytes: 2, piece: new Uint8Array(3) } })
   expect(() => new FrameAssembler().add(lying)).toThrow(ClusterError)
-  const endless = encodeEnvelope({ kind: 'chunk', chunk: { sizeBytes: 2 ** 40, piece: new Uint8Array(3) } })
+  const endless = encodeEnvelope({
+    kind: 'chunk',
+    chunk: { sizeBytes: 2 ** 40, piece: new Uint8Array(3) },
+  })
   expect(() => new FrameAssembler().add(endless)).toThrow(ClusterError)
 })

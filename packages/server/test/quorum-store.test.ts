@@ -41,7 +41,10 @@ describe('the store in level', () => {
 describe('the store in memory', () => {
   const suite = quorumStoreSuite(() => {
     const store = new MemoryQuorumStore()
-    return Promise.resolve({ open: () => Promise.resolve(store.open()), halt: () => Promise.resolve() })
+    return Promise.resolve({
+      open: () => Promise.resolve(store.open()),
+      halt: () => Promise.resolve(),
+    })
   })
   for (const { name, run } of suite) test(name, run)
 
