@@ -7,7 +7,13 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const stamp = join(root, 'node_modules', '.trimaran-installed')
-const pinnedNode = join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
+const pinnedNode = join(
+  root,
+  'node_modules',
+  'node',
+  'bin',
+  process.platform === 'win32' ? 'node.exe' : 'node',
+)
 
 const commands = {
   start: ['packages/cli/src/main.ts', 'cluster', 'up'],
@@ -17,20 +23,36 @@ const commands = {
 
 function wantedInstall() {
   const hash = createHash('sha256')
-  for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json']) hash.update(readFileSync(join(root, file)))
+  for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'])
+    hash.update(readFileSync(join(root, file)))
   return hash.digest('hex')
 }
 
 function install() {
   const wanted = wantedInstall()
-  const present = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(pinnedNode)
+  const present =
+    existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(pinnedNode)
   if (present) return
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   process.stderr.write('Installing what is missing (once, about half a minute)…\n')
   const result = spawnSync(
     'npm',
-    ['exec', '--yes', `--package=${packageManager}`, '--', 'pnpm', 'install', '--frozen-lockfile', '--reporter=append-only'],
-    { cwd: root, shell: process.platform === 'win32', encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+    [
+      'exec',
+      '--yes',
+      `--package=${packageManager}`,
+      '--',
+      'pnpm',
+      'install',
+      '--frozen-lockfile',
+      '--reporter=append-only',
+    ],
+    {
+      cwd: root,
+      shell: process.platform === 'win32',
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
   )
   if (result.status !== 0 || !existsSync(pinnedNode)) {
     process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`)

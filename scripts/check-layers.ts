@@ -22,7 +22,9 @@ export function importedPackages(source: string): string[] {
 export function layerViolations(root: string): string[] {
   const violations: string[] = []
   for (const [name, allowed] of Object.entries(mayImport)) {
-    const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')) as {
+    const manifest = JSON.parse(
+      readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'),
+    ) as {
       dependencies?: Record<string, string>
     }
     for (const dependency of Object.keys(manifest.dependencies ?? {})) {
@@ -49,6 +51,8 @@ export function describeTower(): string {
 
 if (import.meta.main) {
   const violations = layerViolations(join(import.meta.dirname, '..'))
-  process.stdout.write(`${describeTower()}\n${violations.map(violation => `✗ ${violation}\n`).join('')}`)
+  process.stdout.write(
+    `${describeTower()}\n${violations.map(violation => `✗ ${violation}\n`).join('')}`,
+  )
   process.exitCode = violations.length === 0 ? 0 : 1
 }

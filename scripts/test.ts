@@ -19,7 +19,11 @@ function say(text: string): void {
 /** One check, counted as one test; prints what it said only when it fails. */
 function check(name: string, command: string, args: readonly string[]): void {
   const started = performance.now()
-  const result = spawnSync(join(bin, command), args, { cwd: root, encoding: 'utf8', maxBuffer: 64 << 20 })
+  const result = spawnSync(join(bin, command), args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 64 << 20,
+  })
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   if (result.status === 0) {
     totals.passed++
@@ -36,21 +40,36 @@ interface VitestReport {
   readonly numPendingTests: number
   readonly numTodoTests: number
   readonly numFailedTestSuites: number
-  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[]
+  readonly testResults: readonly {
+    readonly status: string
+    readonly assertionResults: readonly unknown[]
+  }[]
 }
 
 function vitest(name: string, filters: readonly string[], extra: readonly string[] = []): void {
   say(`\n— ${name}`)
   const directory = mkdtempSync(join(tmpdir(), 'trimaran-test-'))
   const report = join(directory, 'report.json')
-  const args = ['run', '--config', 'scripts/vitest.config.ts', '--reporter=default', '--reporter=json']
-  const result = spawnSync(join(bin, 'vitest'), [...args, `--outputFile.json=${report}`, ...extra, ...filters], {
-    cwd: root,
-    stdio: 'inherit',
-  })
+  const args = [
+    'run',
+    '--config',
+    'scripts/vitest.config.ts',
+    '--reporter=default',
+    '--reporter=json',
+  ]
+  const result = spawnSync(
+    join(bin, 'vitest'),
+    [...args, `--outputFile.json=${report}`, ...extra, ...filters],
+    {
+      cwd: root,
+      stdio: 'inherit',
+    },
+  )
   try {
     const read = JSON.parse(readFileSync(report, 'utf8')) as VitestReport
-    const broken = read.testResults.filter(file => file.status === 'failed' && file.assertionResults.length === 0)
+    const broken = read.testResults.filter(
+      file => file.status === 'failed' && file.assertionResults.length === 0,
+    )
     totals.passed += read.numPassedTests
     totals.failed += read.numFailedTests + broken.length
     totals.skipped += read.numPendingTests + read.numTodoTests
@@ -65,10 +84,14 @@ function vitest(name: string, filters: readonly string[], extra: readonly string
 
 function simulate(seeds: number): void {
   say(`\n— simulation: ${seeds} seeds of a whole cluster under faults`)
-  const result = spawnSync(join(bin, 'node'), ['test-cluster/sim/main.ts', '--seeds', String(seeds)], {
-    cwd: root,
-    stdio: 'inherit',
-  })
+  const result = spawnSync(
+    join(bin, 'node'),
+    ['test-cluster/sim/main.ts', '--seeds', String(seeds)],
+    {
+      cwd: root,
+      stdio: 'inherit',
+    },
+  )
   if (result.status === 0) totals.passed++
   else totals.failed++
 }
@@ -81,7 +104,11 @@ if (!checksOnly) {
   vitest('cluster: simulator and checkers', ['test-cluster/sim', 'test-cluster/checkers'])
   simulate(process.env['CI'] === undefined ? 100 : 500)
   vitest('cluster: real clients and tools', ['test-cluster/compat'], ['--no-file-parallelism'])
-  vitest('cluster: processes and containers that die', ['test-cluster/chaos'], ['--no-file-parallelism'])
+  vitest(
+    'cluster: processes and containers that die',
+    ['test-cluster/chaos'],
+    ['--no-file-parallelism'],
+  )
 }
 say(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
 process.exitCode = totals.failed === 0 ? 0 : 1

@@ -8,7 +8,9 @@ const fileLinesMax = 600
 /** A blob larger than this is data that belongs elsewhere. */
 const fileBytesMax = 512 * 1024
 const topLevel = new Set(
-  'package.json pnpm-workspace.yaml pnpm-lock.yaml packages deploy scripts test-cluster README.md CHANGELOG.md LICENSE'.split(' '),
+  'package.json pnpm-workspace.yaml pnpm-lock.yaml packages deploy scripts test-cluster README.md CHANGELOG.md LICENSE'.split(
+    ' ',
+  ),
 )
 
 export interface TidyFile {
@@ -17,7 +19,10 @@ export interface TidyFile {
 }
 
 function trackedFiles(root: string): TidyFile[] {
-  const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: root, encoding: 'utf8' })
+  const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
   return listed
     .split('\0')
     .filter(path => path !== '' && existsSync(join(root, path)))
@@ -27,16 +32,23 @@ function trackedFiles(root: string): TidyFile[] {
 export function checkFile({ path, text }: TidyFile): string[] {
   const problems: string[] = []
   const top = path.split('/')[0] ?? ''
-  if (!top.startsWith('.') && !topLevel.has(top)) problems.push(`${path}: does not belong at the top level`)
-  if (text.length > fileBytesMax && path !== 'pnpm-lock.yaml') problems.push(`${path}: ${text.length} bytes; no blobs`)
+  if (!top.startsWith('.') && !topLevel.has(top))
+    problems.push(`${path}: does not belong at the top level`)
+  if (text.length > fileBytesMax && path !== 'pnpm-lock.yaml')
+    problems.push(`${path}: ${text.length} bytes; no blobs`)
   if (!/\.(ts|mjs)$/.test(path)) return problems
   const lines = text.split('\n').length
-  if (lines > fileLinesMax && !path.includes('/generated/')) problems.push(`${path}: ${lines} lines, ${fileLinesMax} at most`)
+  if (lines > fileLinesMax && !path.includes('/generated/'))
+    problems.push(`${path}: ${lines} lines, ${fileLinesMax} at most`)
   const isTidy = path === 'scripts/tidy.ts' || path === 'scripts/test/tidy.test.ts'
-  if (!isTidy && /\b(FIXME|TODO|XXX|HACK)\b/.test(text)) problems.push(`${path}: an unfinished thought (TODO, FIXME, …)`)
-  if (!isTidy && /@ts-(ignore|nocheck)\b/.test(text)) problems.push(`${path}: silences the compiler`)
-  if (!isTidy && /\b(it|test|describe)\.(only|skip|todo)\b/.test(text)) problems.push(`${path}: a test that does not run`)
-  if (/^packages\/[a-z]+\/src\//.test(path) && /vi\.(mock|fn|spyOn)\(/.test(text)) problems.push(`${path}: a mock`)
+  if (!isTidy && /\b(FIXME|TODO|XXX|HACK)\b/.test(text))
+    problems.push(`${path}: an unfinished thought (TODO, FIXME, …)`)
+  if (!isTidy && /@ts-(ignore|nocheck)\b/.test(text))
+    problems.push(`${path}: silences the compiler`)
+  if (!isTidy && /\b(it|test|describe)\.(only|skip|todo)\b/.test(text))
+    problems.push(`${path}: a test that does not run`)
+  if (/^packages\/[a-z]+\/src\//.test(path) && /vi\.(mock|fn|spyOn)\(/.test(text))
+    problems.push(`${path}: a mock`)
   return problems
 }
 
@@ -45,7 +57,8 @@ function checkPackages(root: string): string[] {
   for (const name of Object.keys(mayImport)) {
     const readme = join(root, 'packages', name, 'README.md')
     if (!existsSync(readme)) problems.push(`packages/${name}: no README.md`)
-    else if (!/^## Invariants/m.test(readFileSync(readme, 'utf8'))) problems.push(`packages/${name}/README.md: no "## Invariants"`)
+    else if (!/^## Invariants/m.test(readFileSync(readme, 'utf8')))
+      problems.push(`packages/${name}/README.md: no "## Invariants"`)
   }
   return problems
 }
@@ -57,7 +70,8 @@ function checkHandlers(root: string): string[] {
   const problems: string[] = []
   for (const file of readdirSync(directory)) {
     if (!/^\d\d-.*\.ts$/.test(file)) continue
-    if (!schemas.includes(file)) problems.push(`packages/broker/src/api/${file}: no schema of that name in protocol/src/apis`)
+    if (!schemas.includes(file))
+      problems.push(`packages/broker/src/api/${file}: no schema of that name in protocol/src/apis`)
     if (!readFileSync(join(directory, file), 'utf8').trimStart().startsWith('/*')) {
       problems.push(`packages/broker/src/api/${file}: no head comment (versions, behaviour, KIPs)`)
     }
@@ -82,7 +96,12 @@ function checkTestdata(files: readonly TidyFile[]): string[] {
 
 export function tidyProblems(root: string): string[] {
   const files = trackedFiles(root)
-  return [...files.flatMap(checkFile), ...checkPackages(root), ...checkHandlers(root), ...checkTestdata(files)]
+  return [
+    ...files.flatMap(checkFile),
+    ...checkPackages(root),
+    ...checkHandlers(root),
+    ...checkTestdata(files),
+  ]
 }
 
 if (import.meta.main) {

@@ -36,9 +36,14 @@ export const yellow = paint(33)
 const visibleLength = (text: string): number => text.replaceAll(/\u001b\[\d+m/g, '').length
 
 /** Columns as wide as their content; columns of numbers are set right. */
-export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): string {
   const cells = rows.map(row => row.map(String))
-  const isNumber = head.map((_, at) => cells.length > 0 && cells.every(row => /^-?[\d.,]*$/.test(row[at] ?? '')))
+  const isNumber = head.map(
+    (_, at) => cells.length > 0 && cells.every(row => /^-?[\d.,]*$/.test(row[at] ?? '')),
+  )
   const widths = head.map((title, at) =>
     Math.max(title.length, ...cells.map(row => visibleLength(row[at] ?? ''))),
   )

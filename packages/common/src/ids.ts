@@ -46,4 +46,5 @@ export function uuidFromBytes(bytes: Uint8Array): Uuid {
 export const uuidPattern: RegExp = /^[A-Za-z0-9_-]{21}[AQgw]$/
 
 /** A topic's partition as a map key. */
-export const partitionKey = (topicId: TopicId, partition: number): string => `${topicId}/${partition}`
+export const partitionKey = (topicId: TopicId, partition: number): string =>
+  `${topicId}/${partition}`

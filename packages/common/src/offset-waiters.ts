@@ -26,7 +26,10 @@ export class OffsetWaiters<T> {
 
   advance(highWatermark: Offset): void {
     let passed = 0
-    while (passed < this.#parked.length && (this.#parked[passed] as { offset: Offset }).offset <= highWatermark) {
+    while (
+      passed < this.#parked.length &&
+      (this.#parked[passed] as { offset: Offset }).offset <= highWatermark
+    ) {
       passed++
     }
     if (passed === 0) return

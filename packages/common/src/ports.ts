@@ -57,4 +57,8 @@ export interface DiskFile {
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
 /** Constant lower-case phrase, variables as flat camelCase fields. */
-export type LogEvent = (level: LogLevel, phrase: string, fields?: Readonly<Record<string, unknown>>) => void
+export type LogEvent = (
+  level: LogLevel,
+  phrase: string,
+  fields?: Readonly<Record<string, unknown>>,
+) => void

@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest'
-import { concatBytes, equalBytes, must, OffsetWaiters, Prng, uuidFromBytes, uuidPattern, zeroUuid } from '../src/index.ts'
+import {
+  concatBytes,
+  equalBytes,
+  must,
+  OffsetWaiters,
+  Prng,
+  uuidFromBytes,
+  uuidPattern,
+  zeroUuid,
+} from '../src/index.ts'
 
 test('parked answers settle in offset order once the high watermark passes them, each once', () => {
   const settled: string[] = []

@@ -30,7 +30,10 @@ export function parseBootstrap(text: string): { readonly host: string; readonly 
   return text.split(',').map(part => {
     const match = /^\s*(?:\[([^\]]+)\]|([^:\s]+)):(\d+)\s*$/.exec(part)
     if (match === null) {
-      throw new CliError(`"${part}" is no broker address; it is written host:port, as in localhost:9092.`, exitCodes.usage)
+      throw new CliError(
+        `"${part}" is no broker address; it is written host:port, as in localhost:9092.`,
+        exitCodes.usage,
+      )
     }
     return { host: match[1] ?? match[2] ?? '', port: Number(match[3]) }
   })
@@ -39,7 +42,9 @@ export function parseBootstrap(text: string): { readonly host: string; readonly 
 /** What went wrong with one item of a request, in words. */
 export function outcomeText(errorCode: number, errorMessage?: string | null): string {
   const info = errorInfo(errorCode)
-  return errorMessage === null || errorMessage === undefined || errorMessage === '' ? `${info.name}: ${info.text}` : `${errorMessage} (${info.name})`
+  return errorMessage === null || errorMessage === undefined || errorMessage === ''
+    ? `${info.name}: ${info.text}`
+    : `${errorMessage} (${info.name})`
 }
 
 /** Finds brokers, leaders and coordinators, and asks again where they have moved. */
@@ -90,23 +95,32 @@ export class ClusterClient {
   async broker(nodeId: number): Promise<KafkaConnection> {
     if (!this.#addresses.has(nodeId)) await this.metadata([])
     const address = this.#addresses.get(nodeId)
-    if (address === undefined) throw new ConnectionError(`broker ${nodeId} is not in the cluster's list of live brokers`)
+    if (address === undefined)
+      throw new ConnectionError(`broker ${nodeId} is not in the cluster's list of live brokers`)
     return this.#open(address.host, address.port)
   }
 
   /** Asks any broker, and another one if it dies meanwhile. */
-  async request<Q extends Struct, R extends Struct>(definition: Api<Q, R>, body: Encodable<Q>, timeoutMs?: number): Promise<Decoded<R>> {
+  async request<Q extends Struct, R extends Struct>(
+    definition: Api<Q, R>,
+    body: Encodable<Q>,
+    timeoutMs?: number,
+  ): Promise<Decoded<R>> {
     return this.retry(async () => (await this.anyBroker()).request(definition, body, timeoutMs))
   }
 
   /** Null: all topics. */
-  async metadata(topics: readonly string[] | null, allowAutoTopicCreation = false): Promise<Metadata> {
+  async metadata(
+    topics: readonly string[] | null,
+    allowAutoTopicCreation = false,
+  ): Promise<Metadata> {
     const answer = await this.request(apis.metadata, {
       topics: topics === null ? null : topics.map(name => ({ name })),
       allowAutoTopicCreation,
     })
     this.#addresses.clear()
-    for (const broker of answer.brokers) this.#addresses.set(broker.nodeId, { host: broker.host, port: broker.port })
+    for (const broker of answer.brokers)
+      this.#addresses.set(broker.nodeId, { host: broker.host, port: broker.port })
     return answer
   }
 
@@ -117,7 +131,10 @@ export class ClusterClient {
       const errorCode = topic?.errorCode ?? errorCodes.UNKNOWN_TOPIC_OR_PARTITION
       if (topic === undefined || errorCode !== errorCodes.NONE) {
         const missing = errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION
-        if (missing && !allowAutoTopicCreation) throw new CliError(`There is no topic "${name}". Create it with: trimaran topics create ${name}`)
+        if (missing && !allowAutoTopicCreation)
+          throw new CliError(
+            `There is no topic "${name}". Create it with: trimaran topics create ${name}`,
+          )
         throw new RetriableError(outcomeText(errorCode), errorInfo(errorCode).retriable)
       }
       return topic
@@ -126,10 +143,17 @@ export class ClusterClient {
 
   async coordinator(groupId: string): Promise<KafkaConnection> {
     return this.retry(async () => {
-      const answer = await this.request(apis.findCoordinator, { key: groupId, keyType: 0, coordinatorKeys: [groupId] })
+      const answer = await this.request(apis.findCoordinator, {
+        key: groupId,
+        keyType: 0,
+        coordinatorKeys: [groupId],
+      })
       const found = answer.coordinators[0] ?? answer
       if (found.errorCode !== errorCodes.NONE) {
-        throw new RetriableError(outcomeText(found.errorCode, found.errorMessage), errorInfo(found.errorCode).retriable)
+        throw new RetriableError(
+          outcomeText(found.errorCode, found.errorMessage),
+          errorInfo(found.errorCode).retriable,
+        )
       }
       this.#addresses.set(found.nodeId, { host: found.host, port: found.port })
       return this.#open(found.host, found.port)
@@ -143,7 +167,8 @@ export class ClusterClient {
       try {
         return await attempt()
       } catch (error) {
-        const mayRetry = error instanceof ConnectionError || (error instanceof RetriableError && error.retriable)
+        const mayRetry =
+          error instanceof ConnectionError || (error instanceof RetriableError && error.retriable)
         if (!mayRetry || performance.now() > deadlineMs) throw error
         await sleep(retryPauseMs)
       }
@@ -151,7 +176,8 @@ export class ClusterClient {
   }
 
   async close(): Promise<void> {
-    for (const opening of this.#connections.values()) await opening.then(connection => connection.close()).catch(() => {})
+    for (const opening of this.#connections.values())
+      await opening.then(connection => connection.close()).catch(() => {})
     this.#connections.clear()
   }
 }
@@ -168,7 +194,10 @@ export class RetriableError extends Error {
 }
 
 /** Runs `work` with a client that is closed afterwards. */
-export async function withClient<T>(options: { readonly bootstrapServer: string }, work: (client: ClusterClient) => Promise<T>): Promise<T> {
+export async function withClient<T>(
+  options: { readonly bootstrapServer: string },
+  work: (client: ClusterClient) => Promise<T>,
+): Promise<T> {
   const client = new ClusterClient({ bootstrapServers: options.bootstrapServer })
   try {
     return await work(client)

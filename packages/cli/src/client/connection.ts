@@ -69,7 +69,10 @@ export class KafkaConnection {
         opening.destroy()
         fail(new ConnectionError(`${options.host}:${options.port}: ${why}`))
       }
-      const timer = setTimeout(() => give('no answer'), options.connectTimeoutMs ?? connectTimeoutMs)
+      const timer = setTimeout(
+        () => give('no answer'),
+        options.connectTimeoutMs ?? connectTimeoutMs,
+      )
       opening.once('connect', () => {
         clearTimeout(timer)
         opening.removeAllListeners('error')
@@ -77,7 +80,11 @@ export class KafkaConnection {
       })
       opening.once('error', error => {
         clearTimeout(timer)
-        give((error as NodeJS.ErrnoException).code === 'ECONNREFUSED' ? 'connection refused' : error.message)
+        give(
+          (error as NodeJS.ErrnoException).code === 'ECONNREFUSED'
+            ? 'connection refused'
+            : error.message,
+        )
       })
     })
     const connection = new KafkaConnection(socket, options)
@@ -93,8 +100,10 @@ export class KafkaConnection {
     const software = { clientSoftwareName: 'trimaran', clientSoftwareVersion: '0.1.0' }
     let answer = await this.requestVersion(apis.apiVersions, 3, software)
     // A broker that does not know the version answers in version 0 (KIP-511).
-    if (answer.errorCode === errorCodes.UNSUPPORTED_VERSION) answer = await this.requestVersion(apis.apiVersions, 0, software)
-    for (const api of answer.apiKeys) this.#versions.set(api.apiKey, { min: api.minVersion, max: api.maxVersion })
+    if (answer.errorCode === errorCodes.UNSUPPORTED_VERSION)
+      answer = await this.requestVersion(apis.apiVersions, 0, software)
+    for (const api of answer.apiKeys)
+      this.#versions.set(api.apiKey, { min: api.minVersion, max: api.maxVersion })
   }
 
   /** The highest version that both sides speak; null if there is none. */
@@ -112,7 +121,8 @@ export class KafkaConnection {
     timeoutMs: number = this.#requestTimeoutMs,
   ): Promise<Decoded<R>> {
     const version = this.versionOf(definition)
-    if (version === null) throw new ConnectionError(`${this.host}:${this.port} does not speak ${definition.name}`)
+    if (version === null)
+      throw new ConnectionError(`${this.host}:${this.port} does not speak ${definition.name}`)
     return this.requestVersion(definition, version, body, timeoutMs)
   }
 
@@ -123,7 +133,9 @@ export class KafkaConnection {
     timeoutMs: number = this.#requestTimeoutMs,
   ): Promise<Decoded<R>> {
     const frame = await this.#exchange(definition, version, body, timeoutMs)
-    const answersInVersion0 = definition.key === apis.apiVersions.key && new DataView(frame.buffer, frame.byteOffset).getInt16(4) === errorCodes.UNSUPPORTED_VERSION
+    const answersInVersion0 =
+      definition.key === apis.apiVersions.key &&
+      new DataView(frame.buffer, frame.byteOffset).getInt16(4) === errorCodes.UNSUPPORTED_VERSION
     return decodeResponse(definition, answersInVersion0 ? 0 : version, responseReader(frame)).body
   }
 
@@ -139,19 +151,31 @@ export class KafkaConnection {
     return new Promise((settle, fail) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(correlationId)
-        fail(new ConnectionError(`${this.host}:${this.port} did not answer ${definition.name} in ${timeoutMs} ms`))
+        fail(
+          new ConnectionError(
+            `${this.host}:${this.port} did not answer ${definition.name} in ${timeoutMs} ms`,
+          ),
+        )
       }, timeoutMs)
       this.#waiting.set(correlationId, { settle, fail, timer })
-      this.#write(encodeRequest(definition, version, { correlationId, clientId: this.#clientId }, body))
+      this.#write(
+        encodeRequest(definition, version, { correlationId, clientId: this.#clientId }, body),
+      )
     })
   }
 
   /** A produce request with acks 0: nothing comes back. */
-  sendUnanswered<Q extends Struct, R extends Struct>(definition: Api<Q, R>, body: Encodable<Q>): void {
+  sendUnanswered<Q extends Struct, R extends Struct>(
+    definition: Api<Q, R>,
+    body: Encodable<Q>,
+  ): void {
     if (this.#closed !== null) throw this.#closed
     const version = this.versionOf(definition)
-    if (version === null) throw new ConnectionError(`${this.host}:${this.port} does not speak ${definition.name}`)
-    this.#write(encodeRequest(definition, version, { correlationId: 0, clientId: this.#clientId }, body))
+    if (version === null)
+      throw new ConnectionError(`${this.host}:${this.port} does not speak ${definition.name}`)
+    this.#write(
+      encodeRequest(definition, version, { correlationId: 0, clientId: this.#clientId }, body),
+    )
   }
 
   #write(parts: readonly Uint8Array[]): void {
@@ -180,11 +204,14 @@ export class KafkaConnection {
     if ((this.#chunks[0] as Buffer).length < 4) this.#chunks = [Buffer.concat(this.#chunks)]
     const size = (this.#chunks[0] as Buffer).readInt32BE(0)
     if (size < 4 || size > frameBytesMax) {
-      this.#fail(`${this.host}:${this.port} sent a frame of ${size} bytes: this is not a Kafka listener`)
+      this.#fail(
+        `${this.host}:${this.port} sent a frame of ${size} bytes: this is not a Kafka listener`,
+      )
       return null
     }
     if (this.#buffered < size + 4) return null
-    const all = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks)
+    const all =
+      this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks)
     const rest = all.subarray(size + 4)
     this.#chunks = rest.length > 0 ? [rest] : []
     this.#buffered = rest.length

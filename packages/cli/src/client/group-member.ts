@@ -64,7 +64,9 @@ export class GroupMember {
       this.#startHeartbeat()
       if (synced.assignment.length === 0) return []
       const owned = decodeVersioned(consumerProtocolAssignment, synced.assignment)
-      return owned.assignedPartitions.flatMap(({ topic, partitions }) => partitions.map(partition => ({ topic, partition })))
+      return owned.assignedPartitions.flatMap(({ topic, partitions }) =>
+        partitions.map(partition => ({ topic, partition })),
+      )
     })
   }
 
@@ -74,7 +76,11 @@ export class GroupMember {
     readonly protocolName: string | null
     readonly members: readonly { readonly memberId: string; readonly metadata: Uint8Array }[]
   }> {
-    const metadata = encodeVersioned(consumerProtocolSubscription, 1, { topics: this.#topics, userData: null, ownedPartitions: [] })
+    const metadata = encodeVersioned(consumerProtocolSubscription, 1, {
+      topics: this.#topics,
+      userData: null,
+      ownedPartitions: [],
+    })
     const answer = await coordinator.request(
       apis.joinGroup,
       {
@@ -97,36 +103,59 @@ export class GroupMember {
   }
 
   /** Range: each topic's partitions in contiguous shares, members in the order of their ids. */
-  async #assign(members: readonly { readonly memberId: string; readonly metadata: Uint8Array }[]): Promise<{ memberId: string; assignment: Uint8Array }[]> {
+  async #assign(
+    members: readonly { readonly memberId: string; readonly metadata: Uint8Array }[],
+  ): Promise<{ memberId: string; assignment: Uint8Array }[]> {
     const subscriptions = members.map(member => ({
       memberId: member.memberId,
       topics: decodeVersioned(consumerProtocolSubscription, member.metadata).topics,
     }))
-    const owned = new Map(subscriptions.map(({ memberId }) => [memberId, [] as { topic: string; partitions: number[] }[]]))
+    const owned = new Map(
+      subscriptions.map(({ memberId }) => [
+        memberId,
+        [] as { topic: string; partitions: number[] }[],
+      ]),
+    )
     for (const topic of new Set(subscriptions.flatMap(subscription => subscription.topics))) {
       const count = (await this.#client.topic(topic)).partitions.length
-      const takers = subscriptions.filter(each => each.topics.includes(topic)).map(each => each.memberId).toSorted()
+      const takers = subscriptions
+        .filter(each => each.topics.includes(topic))
+        .map(each => each.memberId)
+        .toSorted()
       takers.forEach((memberId, at) => {
         const from = Math.floor((count * at) / takers.length)
         const to = Math.floor((count * (at + 1)) / takers.length)
-        if (to > from) owned.get(memberId)?.push({ topic, partitions: Array.from({ length: to - from }, (_, index) => from + index) })
+        if (to > from)
+          owned
+            .get(memberId)
+            ?.push({
+              topic,
+              partitions: Array.from({ length: to - from }, (_, index) => from + index),
+            })
       })
     }
     return [...owned].map(([memberId, assignedPartitions]) => ({
       memberId,
-      assignment: encodeVersioned(consumerProtocolAssignment, 1, { assignedPartitions, userData: null }),
+      assignment: encodeVersioned(consumerProtocolAssignment, 1, {
+        assignedPartitions,
+        userData: null,
+      }),
     }))
   }
 
   #check(errorCode: number): void {
     if (errorCode === errorCodes.NONE) return
-    if (errorCode === errorCodes.UNKNOWN_MEMBER_ID || errorCode === errorCodes.FENCED_INSTANCE_ID) this.#memberId = ''
+    if (errorCode === errorCodes.UNKNOWN_MEMBER_ID || errorCode === errorCodes.FENCED_INSTANCE_ID)
+      this.#memberId = ''
     const rejoin =
       errorCode === errorCodes.UNKNOWN_MEMBER_ID ||
       errorCode === errorCodes.REBALANCE_IN_PROGRESS ||
       errorCode === errorCodes.ILLEGAL_GENERATION
     if (rejoin) this.#needsRejoin = true
-    throw new RetriableError(`group ${this.#groupId}: ${outcomeText(errorCode)}`, rejoin || errorInfo(errorCode).retriable)
+    throw new RetriableError(
+      `group ${this.#groupId}: ${outcomeText(errorCode)}`,
+      rejoin || errorInfo(errorCode).retriable,
+    )
   }
 
   #startHeartbeat(): void {
@@ -155,9 +184,14 @@ export class GroupMember {
     return fetchCommitted(this.#client, this.#groupId, partitions)
   }
 
-  async commit(offsets: readonly (AssignedPartition & { readonly offset: number })[]): Promise<void> {
+  async commit(
+    offsets: readonly (AssignedPartition & { readonly offset: number })[],
+  ): Promise<void> {
     if (offsets.length === 0) return
-    await commitOffsets(this.#client, this.#groupId, offsets, { memberId: this.#memberId, generationId: this.#generationId }).catch(error => {
+    await commitOffsets(this.#client, this.#groupId, offsets, {
+      memberId: this.#memberId,
+      generationId: this.#generationId,
+    }).catch(error => {
       // The group has moved on without this commit: its next owner reads those records again.
       if (!(error instanceof RetriableError)) throw error
       this.#needsRejoin = true
@@ -191,7 +225,10 @@ export async function fetchCommitted(
   const wanted =
     partitions === null
       ? null
-      : [...Map.groupBy(partitions, each => each.topic)].map(([name, group]) => ({ name, partitionIndexes: group.map(each => each.partition) }))
+      : [...Map.groupBy(partitions, each => each.topic)].map(([name, group]) => ({
+          name,
+          partitionIndexes: group.map(each => each.partition),
+        }))
   const names = new Map<string, string>()
   const metadata = await client.metadata(wanted === null ? null : wanted.map(each => each.name))
   for (const topic of metadata.topics) if (topic.name !== null) names.set(topic.topicId, topic.name)
@@ -206,12 +243,15 @@ export async function fetchCommitted(
       requireStable: false,
     })
     const group = answer.groups[0] ?? answer
-    if (group.errorCode !== errorCodes.NONE) throw new RetriableError(outcomeText(group.errorCode), errorInfo(group.errorCode).retriable)
+    if (group.errorCode !== errorCodes.NONE)
+      throw new RetriableError(outcomeText(group.errorCode), errorInfo(group.errorCode).retriable)
     const found = new Map<string, number>()
     for (const topic of group.topics) {
-      const name = topic.name === '' && 'topicId' in topic ? (names.get(topic.topicId) ?? '') : topic.name
+      const name =
+        topic.name === '' && 'topicId' in topic ? (names.get(topic.topicId) ?? '') : topic.name
       for (const partition of topic.partitions) {
-        if (partition.committedOffset >= 0) found.set(partitionName(name, partition.partitionIndex), partition.committedOffset)
+        if (partition.committedOffset >= 0)
+          found.set(partitionName(name, partition.partitionIndex), partition.committedOffset)
       }
     }
     return found
@@ -235,12 +275,18 @@ export async function commitOffsets(
       topics: [...Map.groupBy(offsets, each => each.topic)].map(([name, group]) => ({
         name,
         topicId: idOf.get(name) ?? '',
-        partitions: group.map(({ partition, offset }) => ({ partitionIndex: partition, committedOffset: offset, committedMetadata: '' })),
+        partitions: group.map(({ partition, offset }) => ({
+          partitionIndex: partition,
+          committedOffset: offset,
+          committedMetadata: '',
+        })),
       })),
     })
     for (const partition of answer.topics.flatMap(topic => topic.partitions)) {
       if (partition.errorCode === errorCodes.NONE) continue
-      const retriable = errorInfo(partition.errorCode).retriable && partition.errorCode !== errorCodes.REBALANCE_IN_PROGRESS
+      const retriable =
+        errorInfo(partition.errorCode).retriable &&
+        partition.errorCode !== errorCodes.REBALANCE_IN_PROGRESS
       throw new RetriableError(outcomeText(partition.errorCode), retriable)
     }
   })

@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { apis, encodeBatch, errorCodes, errorInfo, sequenceAfter, type Compression } from '@trimaran/protocol'
+import {
+  apis,
+  encodeBatch,
+  errorCodes,
+  errorInfo,
+  sequenceAfter,
+  type Compression,
+} from '@trimaran/protocol'
 import { ConnectionError } from './connection.ts'
 import { outcomeText, type ClusterClient, type TopicMetadata } from './cluster-client.ts'
 import { partitionForKey } from './partitioner.ts'
@@ -66,8 +73,12 @@ export class Producer {
     this.#topic = await this.#client.topic(this.#options.topic, true)
     if (this.#options.acks !== -1) return
     await this.#client.retry(async () => {
-      const answer = await this.#client.request(apis.initProducerId, { transactionalId: null, transactionTimeoutMs: 60_000 })
-      if (answer.errorCode !== errorCodes.NONE) throw new ConnectionError(outcomeText(answer.errorCode))
+      const answer = await this.#client.request(apis.initProducerId, {
+        transactionalId: null,
+        transactionTimeoutMs: 60_000,
+      })
+      if (answer.errorCode !== errorCodes.NONE)
+        throw new ConnectionError(outcomeText(answer.errorCode))
       this.#producerId = answer.producerId
       this.#producerEpoch = answer.producerEpoch
     })
@@ -94,7 +105,9 @@ export class Producer {
   async flush(): Promise<void> {
     for (;;) {
       this.#kickAll()
-      const sending = [...this.#queues.values()].map(queue => queue.sending).filter(one => one !== null)
+      const sending = [...this.#queues.values()]
+        .map(queue => queue.sending)
+        .filter(one => one !== null)
       if (sending.length === 0) return
       await Promise.all(sending)
     }
@@ -117,7 +130,8 @@ export class Producer {
     const partitionCount = this.#topic?.partitions.length ?? 1
     if (record.key !== null) return partitionForKey(record.key, partitionCount)
     // Sticky (KIP-480): records without a key fill one batch before they go to the next partition.
-    if (this.#stickyPartition < 0) this.#stickyPartition = Math.floor(Math.random() * partitionCount)
+    if (this.#stickyPartition < 0)
+      this.#stickyPartition = Math.floor(Math.random() * partitionCount)
     return this.#stickyPartition
   }
 
@@ -145,7 +159,12 @@ export class Producer {
         const outcome = await this.#attempt(queue.partition, batch)
         if (outcome.errorCode === errorCodes.NONE) {
           queue.nextSequence = sequenceAfter(queue.nextSequence, records.length)
-          return { partition: queue.partition, records, baseOffset: outcome.baseOffset, error: null }
+          return {
+            partition: queue.partition,
+            records,
+            baseOffset: outcome.baseOffset,
+            error: null,
+          }
         }
         error = outcomeText(outcome.errorCode, outcome.errorMessage)
         if (!errorInfo(outcome.errorCode).retriable) break
@@ -172,7 +191,12 @@ export class Producer {
   #encode(queue: PartitionQueue, records: readonly OutgoingRecord[]): Uint8Array {
     const nowMs = Date.now()
     return encodeBatch({
-      records: records.map(({ key, value, timestampMs }) => ({ key, value, headers: [], timestampMs: timestampMs ?? nowMs })),
+      records: records.map(({ key, value, timestampMs }) => ({
+        key,
+        value,
+        headers: [],
+        timestampMs: timestampMs ?? nowMs,
+      })),
       compression: this.#options.compression ?? 'none',
       producerId: this.#producerId,
       producerEpoch: this.#producerEpoch,
@@ -180,16 +204,27 @@ export class Producer {
     })
   }
 
-  async #attempt(partition: number, batch: Uint8Array): Promise<{ errorCode: number; errorMessage: string | null; baseOffset: number }> {
+  async #attempt(
+    partition: number,
+    batch: Uint8Array,
+  ): Promise<{ errorCode: number; errorMessage: string | null; baseOffset: number }> {
     const topic = this.#topic
-    const leaderId = topic?.partitions.find(candidate => candidate.partitionIndex === partition)?.leaderId ?? -1
-    if (topic === null || leaderId < 0) return { errorCode: errorCodes.LEADER_NOT_AVAILABLE, errorMessage: null, baseOffset: -1 }
+    const leaderId =
+      topic?.partitions.find(candidate => candidate.partitionIndex === partition)?.leaderId ?? -1
+    if (topic === null || leaderId < 0)
+      return { errorCode: errorCodes.LEADER_NOT_AVAILABLE, errorMessage: null, baseOffset: -1 }
     const connection = await this.#client.broker(leaderId)
     const body = {
       transactionalId: null,
       acks: this.#options.acks,
       timeoutMs: 30_000,
-      topicData: [{ name: this.#options.topic, topicId: topic.topicId, partitionData: [{ index: partition, records: batch }] }],
+      topicData: [
+        {
+          name: this.#options.topic,
+          topicId: topic.topicId,
+          partitionData: [{ index: partition, records: batch }],
+        },
+      ],
     }
     if (this.#options.acks === 0) {
       connection.sendUnanswered(apis.produce, body)
@@ -197,7 +232,8 @@ export class Producer {
     }
     const answer = await connection.request(apis.produce, body, 40_000)
     const outcome = answer.responses[0]?.partitionResponses[0]
-    if (outcome === undefined) throw new ConnectionError('the broker answered a produce request without its partition')
+    if (outcome === undefined)
+      throw new ConnectionError('the broker answered a produce request without its partition')
     return outcome
   }
 }

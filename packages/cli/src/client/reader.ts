@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { apis, decodeBatch, errorCodes, errorInfo, forEachBatch, type DecodedRecord } from '@trimaran/protocol'
+import {
+  apis,
+  decodeBatch,
+  errorCodes,
+  errorInfo,
+  forEachBatch,
+  type DecodedRecord,
+} from '@trimaran/protocol'
 import { ConnectionError } from './connection.ts'
 import { outcomeText, type ClusterClient, type TopicMetadata } from './cluster-client.ts'
 import { CliError } from '../output.ts'
@@ -37,26 +44,39 @@ export async function listOffsets(
   const found = new Map<number, number>()
   await client.retry(async () => {
     const metadata = await client.topic(topic)
-    for (const [leaderId, group] of byLeader(metadata, partitions.filter(partition => !found.has(partition)))) {
+    for (const [leaderId, group] of byLeader(
+      metadata,
+      partitions.filter(partition => !found.has(partition)),
+    )) {
       const connection = await client.broker(leaderId)
       const answer = await connection.request(apis.listOffsets, {
         replicaId: -1,
         isolationLevel: readCommitted ? 1 : 0,
-        topics: [{ name: topic, partitions: group.map(partitionIndex => ({ partitionIndex, timestamp })) }],
+        topics: [
+          { name: topic, partitions: group.map(partitionIndex => ({ partitionIndex, timestamp })) },
+        ],
         timeoutMs: 10_000,
       })
       for (const partition of answer.topics[0]?.partitions ?? []) {
-        if (partition.errorCode === errorCodes.NONE) found.set(partition.partitionIndex, partition.offset)
-        else if (!errorInfo(partition.errorCode).retriable) throw new CliError(`${topic}-${partition.partitionIndex}: ${outcomeText(partition.errorCode)}`)
+        if (partition.errorCode === errorCodes.NONE)
+          found.set(partition.partitionIndex, partition.offset)
+        else if (!errorInfo(partition.errorCode).retriable)
+          throw new CliError(
+            `${topic}-${partition.partitionIndex}: ${outcomeText(partition.errorCode)}`,
+          )
       }
     }
-    if (found.size < partitions.length) throw new ConnectionError(`not every partition of ${topic} has a leader`)
+    if (found.size < partitions.length)
+      throw new ConnectionError(`not every partition of ${topic} has a leader`)
   })
   return found
 }
 
 /** Partitions by their leader; those without one are left out. */
-export function byLeader(metadata: TopicMetadata, partitions: readonly number[]): Map<number, number[]> {
+export function byLeader(
+  metadata: TopicMetadata,
+  partitions: readonly number[],
+): Map<number, number[]> {
   const groups = new Map<number, number[]>()
   for (const partition of metadata.partitions) {
     if (!partitions.includes(partition.partitionIndex) || partition.leaderId < 0) continue
@@ -89,7 +109,9 @@ export class PartitionReader {
 
   /** Every assigned partition was read up to where its log ended when last seen. */
   get isAtEnd(): boolean {
-    return this.#positions.every(position => position.highWatermark >= 0 && position.nextOffset >= position.highWatermark)
+    return this.#positions.every(
+      position => position.highWatermark >= 0 && position.nextOffset >= position.highWatermark,
+    )
   }
 
   /** One round of fetches to every leader; waits for data half a second at most. */
@@ -104,7 +126,9 @@ export class PartitionReader {
       await sleep(retryPauseMs)
       return []
     }
-    const rounds = await Promise.all([...groups].map(([leaderId, group]) => this.#fetch(leaderId, group)))
+    const rounds = await Promise.all(
+      [...groups].map(([leaderId, group]) => this.#fetch(leaderId, group)),
+    )
     return rounds.flat()
   }
 
@@ -114,7 +138,8 @@ export class PartitionReader {
       metadata = await this.#client.topic(position.topic)
       this.#topics.set(position.topic, metadata)
     }
-    const leaderId = metadata.partitions.find(one => one.partitionIndex === position.partition)?.leaderId ?? -1
+    const leaderId =
+      metadata.partitions.find(one => one.partitionIndex === position.partition)?.leaderId ?? -1
     if (leaderId >= 0) return leaderId
     this.#topics.delete(position.topic)
     return null
@@ -123,11 +148,17 @@ export class PartitionReader {
   async #fetch(leaderId: number, positions: readonly Position[]): Promise<ConsumedRecord[]> {
     try {
       const connection = await this.#client.broker(leaderId)
-      const topics = [...Map.groupBy(positions, position => position.topic)].map(([topic, group]) => ({
-        topic,
-        topicId: this.#topics.get(topic)?.topicId ?? '',
-        partitions: group.map(({ partition, nextOffset }) => ({ partition, fetchOffset: nextOffset, partitionMaxBytes })),
-      }))
+      const topics = [...Map.groupBy(positions, position => position.topic)].map(
+        ([topic, group]) => ({
+          topic,
+          topicId: this.#topics.get(topic)?.topicId ?? '',
+          partitions: group.map(({ partition, nextOffset }) => ({
+            partition,
+            fetchOffset: nextOffset,
+            partitionMaxBytes,
+          })),
+        }),
+      )
       const answer = await connection.request(apis.fetch, {
         maxWaitMs,
         minBytes: 1,
@@ -136,7 +167,8 @@ export class PartitionReader {
         topics,
         rackId: '',
       })
-      if (answer.errorCode !== errorCodes.NONE) throw new ConnectionError(outcomeText(answer.errorCode))
+      if (answer.errorCode !== errorCodes.NONE)
+        throw new ConnectionError(outcomeText(answer.errorCode))
       return this.#take(positions, answer.responses)
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
@@ -164,7 +196,10 @@ export class PartitionReader {
     for (const response of responses) {
       for (const data of response.partitions) {
         const position = positions.find(
-          one => one.partition === data.partitionIndex && (one.topic === response.topic || this.#topics.get(one.topic)?.topicId === response.topicId),
+          one =>
+            one.partition === data.partitionIndex &&
+            (one.topic === response.topic ||
+              this.#topics.get(one.topic)?.topicId === response.topicId),
         )
         if (position === undefined) continue
         if (data.errorCode !== errorCodes.NONE) {
@@ -196,7 +231,8 @@ function takeRecords(position: Position, records: Uint8Array, into: ConsumedReco
   forEachBatch(records, (header, at) => {
     if (!header.isControl) {
       for (const record of decodeBatch(records, at).records) {
-        if (record.offset >= position.nextOffset) into.push({ ...record, topic: position.topic, partition: position.partition })
+        if (record.offset >= position.nextOffset)
+          into.push({ ...record, topic: position.topic, partition: position.partition })
       }
     }
     position.nextOffset = Math.max(position.nextOffset, header.lastOffset + 1)

@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NodeStatus } from '@trimaran/server'
 import { fetchStatus } from '../local-cluster/node-status.ts'
-import { processState, readPid, requireState, type LocalCluster, type LocalNode, type ProcessState } from '../local-cluster/state.ts'
+import {
+  processState,
+  readPid,
+  requireState,
+  type LocalCluster,
+  type LocalNode,
+  type ProcessState,
+} from '../local-cluster/state.ts'
 import { bold, count, dim, green, printJson, red, table, yellow } from '../output.ts'
 
 interface StatusOptions {
@@ -38,7 +45,11 @@ interface ClusterView {
   readonly controller: number
   readonly epoch: number
   readonly nodes: readonly NodeView[]
-  readonly topics: readonly { readonly name: string; readonly topicId: string; readonly partitions: readonly PartitionView[] }[]
+  readonly topics: readonly {
+    readonly name: string
+    readonly topicId: string
+    readonly partitions: readonly PartitionView[]
+  }[]
   readonly offlinePartitions: number
   readonly underReplicatedPartitions: number
 }
@@ -57,16 +68,23 @@ export async function status(options: StatusOptions): Promise<void> {
   const pauseMs = (typeof options.watch === 'string' ? Number(options.watch) : 1) * 1000
   for (;;) {
     const view = await look(options.dir, state)
-    process.stdout.write(`\u001b[H\u001b[2J${draw(view)}\n${dim(`${new Date().toLocaleTimeString()} · Ctrl-C ends`)}\n`)
+    process.stdout.write(
+      `\u001b[H\u001b[2J${draw(view)}\n${dim(`${new Date().toLocaleTimeString()} · Ctrl-C ends`)}\n`,
+    )
     await sleep(pauseMs)
   }
 }
 
 /** Asks every node; the one with the newest metadata says what the cluster is. */
 export async function look(directory: string, state: LocalCluster): Promise<ClusterView> {
-  const asked = await Promise.all(state.nodes.map(async node => ({ node, status: await fetchStatus(node) })))
+  const asked = await Promise.all(
+    state.nodes.map(async node => ({ node, status: await fetchStatus(node) })),
+  )
   const statuses = asked.flatMap(({ status: one }) => (one === null ? [] : [one]))
-  const newest = statuses.toSorted((a, b) => b.quorum.epoch - a.quorum.epoch || b.metadataOffset - a.metadataOffset)[0] ?? null
+  const newest =
+    statuses.toSorted(
+      (a, b) => b.quorum.epoch - a.quorum.epoch || b.metadataOffset - a.metadataOffset,
+    )[0] ?? null
   const topics = newest === null ? [] : topicViews(newest, statuses)
   const partitions = topics.flatMap(topic => topic.partitions)
   return {
@@ -76,11 +94,18 @@ export async function look(directory: string, state: LocalCluster): Promise<Clus
     nodes: asked.map(({ node, status: one }) => nodeView(directory, node, one, newest)),
     topics,
     offlinePartitions: partitions.filter(partition => partition.leader < 0).length,
-    underReplicatedPartitions: partitions.filter(partition => partition.isr.length < partition.replicas.length).length,
+    underReplicatedPartitions: partitions.filter(
+      partition => partition.isr.length < partition.replicas.length,
+    ).length,
   }
 }
 
-function nodeView(directory: string, node: LocalNode, own: NodeStatus | null, newest: NodeStatus | null): NodeView {
+function nodeView(
+  directory: string,
+  node: LocalNode,
+  own: NodeStatus | null,
+  newest: NodeStatus | null,
+): NodeView {
   const process = processState(directory, node.id)
   const registered = newest?.brokers.find(broker => broker.id === node.id)
   const hosts = newest?.partitions.filter(partition => partition.replicas.includes(node.id)) ?? []
@@ -98,13 +123,21 @@ function nodeView(directory: string, node: LocalNode, own: NodeStatus | null, ne
 function liveState(own: NodeStatus | null, fenced: boolean): NodeView['state'] {
   if (own === null) return 'unresponsive'
   if (own.broker === null) return 'running'
-  if (own.broker.state === 'STARTING' || own.broker.state === 'RECOVERY' || own.broker.state === 'NOT_RUNNING') return 'starting'
+  if (
+    own.broker.state === 'STARTING' ||
+    own.broker.state === 'RECOVERY' ||
+    own.broker.state === 'NOT_RUNNING'
+  )
+    return 'starting'
   if (own.broker.state !== 'RUNNING') return 'stopping'
   return fenced ? 'fenced' : 'running'
 }
 
 function topicViews(newest: NodeStatus, statuses: readonly NodeStatus[]): ClusterView['topics'] {
-  const locals = new Map<string, Map<number, NonNullable<NodeStatus['partitions'][number]['local']>>>()
+  const locals = new Map<
+    string,
+    Map<number, NonNullable<NodeStatus['partitions'][number]['local']>>
+  >()
   for (const status of statuses) {
     for (const { topicId, partition, local } of status.partitions) {
       if (local === null) continue
@@ -112,21 +145,25 @@ function topicViews(newest: NodeStatus, statuses: readonly NodeStatus[]): Cluste
       locals.set(key, (locals.get(key) ?? new Map()).set(status.nodeId, local))
     }
   }
-  const views = newest.partitions.map(({ topic, topicId, partition, leader, leaderEpoch, replicas, isr }) => {
-    const hosted = locals.get(`${topicId}/${partition}`) ?? new Map()
-    return {
-      topic,
-      topicId,
-      partition,
-      leader,
-      leaderEpoch,
-      replicas,
-      isr,
-      highWatermark: hosted.get(leader)?.highWatermark ?? null,
-      logEndOffset: hosted.get(leader)?.logEndOffset ?? null,
-      logEndOffsets: Object.fromEntries([...hosted].map(([id, local]) => [id, local.logEndOffset])),
-    }
-  })
+  const views = newest.partitions.map(
+    ({ topic, topicId, partition, leader, leaderEpoch, replicas, isr }) => {
+      const hosted = locals.get(`${topicId}/${partition}`) ?? new Map()
+      return {
+        topic,
+        topicId,
+        partition,
+        leader,
+        leaderEpoch,
+        replicas,
+        isr,
+        highWatermark: hosted.get(leader)?.highWatermark ?? null,
+        logEndOffset: hosted.get(leader)?.logEndOffset ?? null,
+        logEndOffsets: Object.fromEntries(
+          [...hosted].map(([id, local]) => [id, local.logEndOffset]),
+        ),
+      }
+    },
+  )
   return [...Map.groupBy(views, view => view.topicId)].map(([topicId, partitions]) => ({
     name: partitions[0]?.topic ?? '',
     topicId,
@@ -135,7 +172,11 @@ function topicViews(newest: NodeStatus, statuses: readonly NodeStatus[]): Cluste
 }
 
 const stateText = (state: NodeView['state']): string =>
-  state === 'running' ? green(state) : state === 'down' || state === 'unresponsive' ? red(state) : yellow(state)
+  state === 'running'
+    ? green(state)
+    : state === 'down' || state === 'unresponsive'
+      ? red(state)
+      : yellow(state)
 
 function draw(view: ClusterView): string {
   const nodes = table(
@@ -194,8 +235,11 @@ function drawTopics(view: ClusterView): string {
       topic.partitions.reduce((sum, partition) => sum + (partition.highWatermark ?? 0), 0),
     ]),
   )
-  const ill = view.topics.flatMap(topic => topic.partitions).filter(partition => partition.leader < 0 || partition.isr.length < partition.replicas.length)
+  const ill = view.topics
+    .flatMap(topic => topic.partitions)
+    .filter(partition => partition.leader < 0 || partition.isr.length < partition.replicas.length)
   if (ill.length === 0) return topics
-  const more = ill.length > partitionRowsMax ? dim(`\n… and ${ill.length - partitionRowsMax} more`) : ''
+  const more =
+    ill.length > partitionRowsMax ? dim(`\n… and ${ill.length - partitionRowsMax} more`) : ''
   return `${topics}\n\n${drawPartitions(ill.slice(0, partitionRowsMax))}${more}`
 }

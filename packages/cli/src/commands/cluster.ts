@@ -44,7 +44,9 @@ export async function up(options: UpOptions): Promise<void> {
   const overrides = parseOverrides(options.override)
   const toStart = state.nodes.filter(node => readPid(options.dir, node.id) === null)
   if (toStart.length === 0) {
-    throw new CliError(`The cluster in ${options.dir} is running already; see: trimaran cluster status --dir ${options.dir}`)
+    throw new CliError(
+      `The cluster in ${options.dir} is running already; see: trimaran cluster status --dir ${options.dir}`,
+    )
   }
   for (const node of toStart) {
     for (const port of [node.port, node.nodePort, node.httpPort]) {
@@ -83,7 +85,8 @@ function parseOverrides(settings: readonly string[]): ReadonlyMap<string, string
   return new Map(
     settings.map(setting => {
       const at = setting.indexOf('=')
-      if (at <= 0) throw new CliError(`--override wants key=value, not "${setting}".`, exitCodes.usage)
+      if (at <= 0)
+        throw new CliError(`--override wants key=value, not "${setting}".`, exitCodes.usage)
       return [setting.slice(0, at), setting.slice(at + 1)]
     }),
   )
@@ -96,13 +99,25 @@ async function waitUntilReady(directory: string, state: LocalCluster): Promise<v
     const dead = state.nodes.find(node => readPid(directory, node.id) === null)
     if (dead !== undefined) {
       const said = lastLogLines(directory, dead.id, 8)
-      await stopNodes(directory, state.nodes.map(node => node.id))
-      throw new CliError(`Node ${dead.id} did not start. The end of ${logFile(directory, dead.id)}:\n${said}`)
+      await stopNodes(
+        directory,
+        state.nodes.map(node => node.id),
+      )
+      throw new CliError(
+        `Node ${dead.id} did not start. The end of ${logFile(directory, dead.id)}:\n${said}`,
+      )
     }
     const statuses = await Promise.all(state.nodes.map(node => fetchStatus(node)))
-    if (statuses.every(status => status !== null && status.controllerId >= 0 && status.broker?.state === 'RUNNING')) return
+    if (
+      statuses.every(
+        status => status !== null && status.controllerId >= 0 && status.broker?.state === 'RUNNING',
+      )
+    )
+      return
     if (performance.now() > deadlineMs) {
-      throw new CliError(`The cluster did not become ready in ${readyTimeoutMs / 1000} s; see ${logFile(directory, 1)}.`)
+      throw new CliError(
+        `The cluster did not become ready in ${readyTimeoutMs / 1000} s; see ${logFile(directory, 1)}.`,
+      )
     }
     await new Promise(resolve => setTimeout(resolve, 25))
   }
@@ -111,12 +126,19 @@ async function waitUntilReady(directory: string, state: LocalCluster): Promise<v
 function announce(options: UpOptions, state: LocalCluster, tookMs: number): void {
   const bootstrapServers = state.nodes.map(node => `127.0.0.1:${node.port}`).join(',')
   if (options.json === true) {
-    printJson({ clusterId: state.clusterId, bootstrapServers, directory: options.dir, readyAfterMs: Math.round(tookMs) })
+    printJson({
+      clusterId: state.clusterId,
+      bootstrapServers,
+      directory: options.dir,
+      readyAfterMs: Math.round(tookMs),
+    })
     return
   }
   const dir = options.dir === '.trimaran/cluster' ? '' : ` --dir ${options.dir}`
   const server = state.nodes[0]?.port === 9092 ? '' : ` -b 127.0.0.1:${state.nodes[0]?.port}`
-  printLine(`${bold(`${count(state.nodes.length, 'node')} up`)} after ${(tookMs / 1000).toFixed(2)} s ${dim(`(cluster ${state.clusterId}, data in ${options.dir})`)}`)
+  printLine(
+    `${bold(`${count(state.nodes.length, 'node')} up`)} after ${(tookMs / 1000).toFixed(2)} s ${dim(`(cluster ${state.clusterId}, data in ${options.dir})`)}`,
+  )
   printLine()
   printLine(`  bootstrap.servers  ${bold(bootstrapServers)}`)
   printLine()
@@ -124,7 +146,11 @@ function announce(options: UpOptions, state: LocalCluster, tookMs: number): void
   printLine(`  npx trimaran cluster status --watch${dir}`)
   printLine(`  npx trimaran cluster kill 1${dir}`)
   printLine()
-  printLine(options.detach === true ? dim(`trimaran cluster down${dir} stops it.`) : dim('Ctrl-C stops it; the data stays.'))
+  printLine(
+    options.detach === true
+      ? dim(`trimaran cluster down${dir} stops it.`)
+      : dim('Ctrl-C stops it; the data stays.'),
+  )
 }
 
 /** Stays until Ctrl-C; the nodes that run by then, restarted ones included, are stopped cleanly. */
@@ -137,9 +163,14 @@ function stopOnSignal(directory: string, state: LocalCluster): Promise<void> {
       if (stopping) process.exit(130)
       stopping = true
       printLine('\nStopping…')
-      stopNodes(directory, state.nodes.map(node => node.id)).then(killed => {
+      stopNodes(
+        directory,
+        state.nodes.map(node => node.id),
+      ).then(killed => {
         clearInterval(hold)
-        printLine(killed.length === 0 ? 'Stopped cleanly.' : `Stopped; had to kill ${killed.join(', ')}.`)
+        printLine(
+          killed.length === 0 ? 'Stopped cleanly.' : `Stopped; had to kill ${killed.join(', ')}.`,
+        )
         settle()
       }, settle)
     }
@@ -171,7 +202,10 @@ export async function one(action: string, id: number, options: DirectoryOptions)
     case 'restart':
       await stopNodes(options.dir, [id])
       spawnNode(options.dir, state, id)
-      await waitUntilReady(options.dir, { ...state, nodes: state.nodes.filter(node => node.id === id) })
+      await waitUntilReady(options.dir, {
+        ...state,
+        nodes: state.nodes.filter(node => node.id === id),
+      })
       break
     default:
       throw new CliError(`unknown action ${action}`, exitCodes.usage)
@@ -183,12 +217,18 @@ export async function one(action: string, id: number, options: DirectoryOptions)
 
 export async function down(options: DirectoryOptions & { readonly wipe?: boolean }): Promise<void> {
   const state = requireState(options.dir)
-  const running = state.nodes.filter(node => readPid(options.dir, node.id) !== null).map(node => node.id)
+  const running = state.nodes
+    .filter(node => readPid(options.dir, node.id) !== null)
+    .map(node => node.id)
   const killed = await stopNodes(options.dir, running)
   if (options.wipe === true) {
-    for (const node of state.nodes) await rm(nodeDirectory(options.dir, node.id), { recursive: true, force: true })
+    for (const node of state.nodes)
+      await rm(nodeDirectory(options.dir, node.id), { recursive: true, force: true })
     await rm(`${options.dir}/cluster.json`, { force: true })
   }
   if (options.json === true) printJson({ stopped: running, killed, wiped: options.wipe === true })
-  else printLine(`Stopped ${count(running.length, 'node')}${killed.length > 0 ? `, had to kill ${killed.join(', ')}` : ''}.`)
+  else
+    printLine(
+      `Stopped ${count(running.length, 'node')}${killed.length > 0 ? `, had to kill ${killed.join(', ')}` : ''}.`,
+    )
 }

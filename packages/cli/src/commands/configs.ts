@@ -20,22 +20,37 @@ const sources: Readonly<Record<number, string>> = {
 /** Set by somebody, not a default and not from the node's own file. */
 const dynamicSources = new Set([1, 2, 3])
 
-function resourceOf(kind: string, name: string): { readonly resourceType: number; readonly resourceName: string } {
+function resourceOf(
+  kind: string,
+  name: string,
+): { readonly resourceType: number; readonly resourceName: string } {
   if (kind === 'topic') return { resourceType: topicType, resourceName: name }
-  if (kind === 'broker') return { resourceType: brokerType, resourceName: name === 'default' ? '' : name }
+  if (kind === 'broker')
+    return { resourceType: brokerType, resourceName: name === 'default' ? '' : name }
   throw new CliError(`"${kind}" has no settings; topics and brokers have.`, exitCodes.usage)
 }
 
 /** A broker's own settings are known to that broker alone. */
-async function ask(client: ClusterClient, resource: { resourceType: number; resourceName: string }) {
+async function ask(
+  client: ClusterClient,
+  resource: { resourceType: number; resourceName: string },
+) {
   if (resource.resourceType === brokerType && resource.resourceName !== '') {
-    if (!/^\d+$/.test(resource.resourceName)) throw new CliError(`A broker is named by its id, not "${resource.resourceName}".`, exitCodes.usage)
+    if (!/^\d+$/.test(resource.resourceName))
+      throw new CliError(
+        `A broker is named by its id, not "${resource.resourceName}".`,
+        exitCodes.usage,
+      )
     return client.broker(Number(resource.resourceName))
   }
   return client.anyBroker()
 }
 
-export async function describe(kind: string, name: string, options: CommonOptions & { readonly all?: boolean }): Promise<void> {
+export async function describe(
+  kind: string,
+  name: string,
+  options: CommonOptions & { readonly all?: boolean },
+): Promise<void> {
   const resource = resourceOf(kind, name)
   await withClient(options, async client => {
     const connection = await ask(client, resource)
@@ -46,15 +61,27 @@ export async function describe(kind: string, name: string, options: CommonOption
     })
     const result = answer.results[0]
     if (result === undefined || result.errorCode !== errorCodes.NONE) {
-      throw new CliError(outcomeText(result?.errorCode ?? errorCodes.UNKNOWN_SERVER_ERROR, result?.errorMessage))
+      throw new CliError(
+        outcomeText(result?.errorCode ?? errorCodes.UNKNOWN_SERVER_ERROR, result?.errorMessage),
+      )
     }
     const shown = result.configs
       .filter(config => options.all === true || dynamicSources.has(config.configSource))
-      .map(config => ({ name: config.name, value: config.isSensitive ? null : config.value, source: sources[config.configSource] ?? 'unknown' }))
+      .map(config => ({
+        name: config.name,
+        value: config.isSensitive ? null : config.value,
+        source: sources[config.configSource] ?? 'unknown',
+      }))
       .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     if (options.json === true) printJson(shown)
     else if (shown.length === 0) printLine('Everything is at its default; --all shows it.')
-    else printLine(table(['SETTING', 'VALUE', 'FROM'], shown.map(config => [config.name, config.value ?? '(hidden)', config.source])))
+    else
+      printLine(
+        table(
+          ['SETTING', 'VALUE', 'FROM'],
+          shown.map(config => [config.name, config.value ?? '(hidden)', config.source]),
+        ),
+      )
   })
 }
 
@@ -69,10 +96,18 @@ export async function alter(kind: string, name: string, options: AlterOptions): 
     ...options.set.map(setting => ({ ...parseSetting('--set', setting), configOperation: 0 })),
     ...options.delete.map(key => ({ name: key, value: null, configOperation: 1 })),
   ]
-  if (configs.length === 0) throw new CliError('Nothing to change: give --set key=value or --delete key.', exitCodes.usage)
+  if (configs.length === 0)
+    throw new CliError('Nothing to change: give --set key=value or --delete key.', exitCodes.usage)
   await withClient(options, async client => {
     const connection = await ask(client, resource)
-    const answer = await connection.request(apis.incrementalAlterConfigs, { resources: [{ ...resource, configs }], validateOnly: false })
-    reportOutcomes(options.json, `Altered ${kind}`, answer.responses.map(each => ({ ...each, name })))
+    const answer = await connection.request(apis.incrementalAlterConfigs, {
+      resources: [{ ...resource, configs }],
+      validateOnly: false,
+    })
+    reportOutcomes(
+      options.json,
+      `Altered ${kind}`,
+      answer.responses.map(each => ({ ...each, name })),
+    )
   })
 }

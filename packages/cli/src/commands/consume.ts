@@ -1,6 +1,13 @@
 import { withClient, type ClusterClient } from '../client/cluster-client.ts'
 import { GroupMember, partitionName } from '../client/group-member.ts'
-import { PartitionReader, earliest, latest, listOffsets, type ConsumedRecord, type Position } from '../client/reader.ts'
+import {
+  PartitionReader,
+  earliest,
+  latest,
+  listOffsets,
+  type ConsumedRecord,
+  type Position,
+} from '../client/reader.ts'
 import { CliError, exitCodes } from '../output.ts'
 
 interface ConsumeOptions {
@@ -28,7 +35,10 @@ export async function consume(topics: readonly string[], options: ConsumeOptions
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
   await withClient(options, async client => {
-    const source = options.group === undefined ? await assignedSource(client, topics, options) : groupSource(client, topics, options, options.group)
+    const source =
+      options.group === undefined
+        ? await assignedSource(client, topics, options)
+        : groupSource(client, topics, options, options.group)
     let printed = 0
     let lastRecordMs = performance.now()
     try {
@@ -40,7 +50,8 @@ export async function consume(topics: readonly string[], options: ConsumeOptions
           if (++printed === options.maxMessages) return
         }
         if (options.exitAtEnd === true && source.isAtEnd()) return
-        if (options.timeoutMs !== undefined && performance.now() - lastRecordMs > options.timeoutMs) return
+        if (options.timeoutMs !== undefined && performance.now() - lastRecordMs > options.timeoutMs)
+          return
       }
     } finally {
       await source.close()
@@ -49,10 +60,15 @@ export async function consume(topics: readonly string[], options: ConsumeOptions
 }
 
 function checkOptions(topics: readonly string[], options: ConsumeOptions): void {
-  if (options.offset !== undefined && options.partition === undefined) throw new CliError('--offset needs --partition.', exitCodes.usage)
-  if (options.partition !== undefined && topics.length > 1) throw new CliError('--partition goes with one topic.', exitCodes.usage)
+  if (options.offset !== undefined && options.partition === undefined)
+    throw new CliError('--offset needs --partition.', exitCodes.usage)
+  if (options.partition !== undefined && topics.length > 1)
+    throw new CliError('--partition goes with one topic.', exitCodes.usage)
   if (options.group !== undefined && options.partition !== undefined) {
-    throw new CliError('--group shares the partitions out itself; leave --partition away.', exitCodes.usage)
+    throw new CliError(
+      '--group shares the partitions out itself; leave --partition away.',
+      exitCodes.usage,
+    )
   }
 }
 
@@ -63,32 +79,70 @@ interface Source {
   close(): Promise<void>
 }
 
-async function assignedSource(client: ClusterClient, topics: readonly string[], options: ConsumeOptions): Promise<Source> {
+async function assignedSource(
+  client: ClusterClient,
+  topics: readonly string[],
+  options: ConsumeOptions,
+): Promise<Source> {
   const positions: Position[] = []
   for (const topic of topics) {
     const all = (await client.topic(topic)).partitions.map(partition => partition.partitionIndex)
     if (options.partition !== undefined && !all.includes(options.partition)) {
-      throw new CliError(`${topic} has partitions 0 to ${all.length - 1}, not ${options.partition}.`, exitCodes.usage)
+      throw new CliError(
+        `${topic} has partitions 0 to ${all.length - 1}, not ${options.partition}.`,
+        exitCodes.usage,
+      )
     }
     const wanted = options.partition === undefined ? all : [options.partition]
     const starts = await startOffsets(client, topic, wanted, options)
-    for (const partition of wanted) positions.push({ topic, partition, nextOffset: starts.get(partition) ?? 0, highWatermark: -1 })
+    for (const partition of wanted)
+      positions.push({
+        topic,
+        partition,
+        nextOffset: starts.get(partition) ?? 0,
+        highWatermark: -1,
+      })
   }
-  const reader = new PartitionReader(client, { readCommitted: options.isolation === 'read_committed' })
+  const reader = new PartitionReader(client, {
+    readCommitted: options.isolation === 'read_committed',
+  })
   reader.assign(positions)
-  return { poll: () => reader.poll(), printed: () => {}, isAtEnd: () => reader.isAtEnd, close: async () => {} }
+  return {
+    poll: () => reader.poll(),
+    printed: () => {},
+    isAtEnd: () => reader.isAtEnd,
+    close: async () => {},
+  }
 }
 
-async function startOffsets(client: ClusterClient, topic: string, partitions: readonly number[], options: ConsumeOptions): Promise<Map<number, number>> {
+async function startOffsets(
+  client: ClusterClient,
+  topic: string,
+  partitions: readonly number[],
+  options: ConsumeOptions,
+): Promise<Map<number, number>> {
   const { offset } = options
   if (offset !== undefined) return new Map(partitions.map(partition => [partition, offset]))
-  return listOffsets(client, topic, partitions, options.fromBeginning === true ? earliest : latest, options.isolation === 'read_committed')
+  return listOffsets(
+    client,
+    topic,
+    partitions,
+    options.fromBeginning === true ? earliest : latest,
+    options.isolation === 'read_committed',
+  )
 }
 
 /** As a group member: what was printed is committed every second, at a rebalance and at the end. */
-function groupSource(client: ClusterClient, topics: readonly string[], options: ConsumeOptions, groupId: string): Source {
+function groupSource(
+  client: ClusterClient,
+  topics: readonly string[],
+  options: ConsumeOptions,
+  groupId: string,
+): Source {
   const member = new GroupMember(client, groupId, topics)
-  const reader = new PartitionReader(client, { readCommitted: options.isolation === 'read_committed' })
+  const reader = new PartitionReader(client, {
+    readCommitted: options.isolation === 'read_committed',
+  })
   const uncommitted = new Map<string, { topic: string; partition: number; offset: number }>()
   let lastCommitMs = performance.now()
   const commit = async (): Promise<void> => {
@@ -103,9 +157,15 @@ function groupSource(client: ClusterClient, topics: readonly string[], options: 
     const committed = await member.committed(owned)
     const positions: Position[] = []
     for (const [topic, group] of Map.groupBy(owned, each => each.topic)) {
-      const starts = await startOffsets(client, topic, group.map(each => each.partition), options)
+      const starts = await startOffsets(
+        client,
+        topic,
+        group.map(each => each.partition),
+        options,
+      )
       for (const { partition } of group) {
-        const nextOffset = committed.get(partitionName(topic, partition)) ?? starts.get(partition) ?? 0
+        const nextOffset =
+          committed.get(partitionName(topic, partition)) ?? starts.get(partition) ?? 0
         positions.push({ topic, partition, nextOffset, highWatermark: -1 })
       }
     }
@@ -114,10 +174,12 @@ function groupSource(client: ClusterClient, topics: readonly string[], options: 
   return {
     poll: async () => {
       if (member.needsRejoin) await rejoin()
-      else if (uncommitted.size > 0 && performance.now() - lastCommitMs > commitIntervalMs) await commit()
+      else if (uncommitted.size > 0 && performance.now() - lastCommitMs > commitIntervalMs)
+        await commit()
       return reader.poll()
     },
-    printed: ({ topic, partition, offset }) => uncommitted.set(partitionName(topic, partition), { topic, partition, offset: offset + 1 }),
+    printed: ({ topic, partition, offset }) =>
+      uncommitted.set(partitionName(topic, partition), { topic, partition, offset: offset + 1 }),
     isAtEnd: () => !member.needsRejoin && reader.isAtEnd,
     close: async () => {
       await commit()
@@ -131,7 +193,8 @@ function write(text: string): Promise<void> | void {
   return new Promise(settle => process.stdout.once('drain', settle))
 }
 
-const textOf = (bytes: Uint8Array | null): string => (bytes === null ? '' : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'))
+const textOf = (bytes: Uint8Array | null): string =>
+  bytes === null ? '' : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
 
 export function formatter(format: string): (record: ConsumedRecord) => string {
   switch (format) {
@@ -154,7 +217,10 @@ function jsonOf(record: ConsumedRecord): unknown {
     timestampMs: record.timestampMs,
     key: record.key === null ? null : textOf(record.key),
     value: record.value === null ? null : textOf(record.value),
-    headers: record.headers.map(({ key, value }) => ({ key, value: value === null ? null : textOf(value) })),
+    headers: record.headers.map(({ key, value }) => ({
+      key,
+      value: value === null ? null : textOf(value),
+    })),
   }
 }
 
@@ -172,7 +238,12 @@ function patternFormatter(format: string): (record: ConsumedRecord) => string {
   }
   const unescaped = format.replaceAll('\\n', '\n').replaceAll('\\t', '\t')
   for (const [, letter = ''] of unescaped.matchAll(/%(.)/g)) {
-    if (fields[letter] === undefined) throw new CliError(`--format does not know %${letter}; it knows %t %p %o %T %k %v %%.`, exitCodes.usage)
+    if (fields[letter] === undefined)
+      throw new CliError(
+        `--format does not know %${letter}; it knows %t %p %o %T %k %v %%.`,
+        exitCodes.usage,
+      )
   }
-  return record => unescaped.replaceAll(/%(.)/g, (_, letter: string) => fields[letter]?.(record) ?? '')
+  return record =>
+    unescaped.replaceAll(/%(.)/g, (_, letter: string) => fields[letter]?.(record) ?? '')
 }

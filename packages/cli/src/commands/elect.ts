@@ -12,12 +12,16 @@ interface ElectOptions {
 }
 
 export async function elect(options: ElectOptions): Promise<void> {
-  if (options.partition !== undefined && options.topic === undefined) throw new CliError('--partition needs --topic.', exitCodes.usage)
+  if (options.partition !== undefined && options.topic === undefined)
+    throw new CliError('--partition needs --topic.', exitCodes.usage)
   await withClient(options, async client => {
     const { topic } = options
     const partitionsOf = async (name: string): Promise<number[]> =>
-      options.partition === undefined ? (await client.topic(name)).partitions.map(each => each.partitionIndex) : [options.partition]
-    const topicPartitions = topic === undefined ? null : [{ topic, partitions: await partitionsOf(topic) }]
+      options.partition === undefined
+        ? (await client.topic(name)).partitions.map(each => each.partitionIndex)
+        : [options.partition]
+    const topicPartitions =
+      topic === undefined ? null : [{ topic, partitions: await partitionsOf(topic) }]
     const answer = await client.request(apis.electLeaders, {
       electionType: options.type === 'preferred' ? 0 : 1,
       topicPartitions,
@@ -28,7 +32,11 @@ export async function elect(options: ElectOptions): Promise<void> {
       result.partitionResult
         // What already has the leader that was asked for is no failure.
         .filter(each => each.errorCode !== errorCodes.ELECTION_NOT_NEEDED)
-        .map(each => ({ name: `${result.topic}-${each.partitionId}`, errorCode: each.errorCode, errorMessage: each.errorMessage })),
+        .map(each => ({
+          name: `${result.topic}-${each.partitionId}`,
+          errorCode: each.errorCode,
+          errorMessage: each.errorMessage,
+        })),
     )
     if (items.length > 0) reportOutcomes(options.json, 'Elected a leader for', items)
     else if (options.json === true) printJson([])

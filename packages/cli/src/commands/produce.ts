@@ -28,7 +28,12 @@ export async function produce(topic: string, options: ProduceOptions): Promise<v
       }
     }
     const acks = options.acks === 'all' ? -1 : options.acks === '1' ? 1 : 0
-    const producer = new Producer(client, { topic, acks, compression: options.compression, onDelivery })
+    const producer = new Producer(client, {
+      topic,
+      acks,
+      compression: options.compression,
+      onDelivery,
+    })
     await producer.open()
     const startedMs = performance.now()
     await sendLines(producer, options)
@@ -36,10 +41,17 @@ export async function produce(topic: string, options: ProduceOptions): Promise<v
     const seconds = (performance.now() - startedMs) / 1000
     if (options.json === true) printJson({ topic, ...totals, seconds })
     else if (process.stderr.isTTY === true || totals.failed > 0) {
-      process.stderr.write(dim(`${count(totals.acknowledged, 'record')} ${acks === 0 ? 'sent' : 'acknowledged'} in ${seconds.toFixed(2)} s\n`))
+      process.stderr.write(
+        dim(
+          `${count(totals.acknowledged, 'record')} ${acks === 0 ? 'sent' : 'acknowledged'} in ${seconds.toFixed(2)} s\n`,
+        ),
+      )
     }
     if (totals.failed > 0) {
-      throw new CliError(`${count(totals.failed, 'record')} not acknowledged (${totals.firstError}).`, exitCodes.partly)
+      throw new CliError(
+        `${count(totals.failed, 'record')} not acknowledged (${totals.firstError}).`,
+        exitCodes.partly,
+      )
     }
   })
 }
@@ -57,9 +69,18 @@ async function sendLines(producer: Producer, options: ProduceOptions): Promise<v
   if (linger !== null) clearTimeout(linger)
 }
 
-function parseLine(line: string, separator: string | undefined): { key: Uint8Array | null; value: Uint8Array } {
+function parseLine(
+  line: string,
+  separator: string | undefined,
+): { key: Uint8Array | null; value: Uint8Array } {
   if (separator === undefined) return { key: null, value: Buffer.from(line) }
   const at = line.indexOf(separator)
-  if (at < 0) throw new CliError(`The line ${JSON.stringify(line.slice(0, 80))} has no key separator ${JSON.stringify(separator)}.`)
-  return { key: Buffer.from(line.slice(0, at)), value: Buffer.from(line.slice(at + separator.length)) }
+  if (at < 0)
+    throw new CliError(
+      `The line ${JSON.stringify(line.slice(0, 80))} has no key separator ${JSON.stringify(separator)}.`,
+    )
+  return {
+    key: Buffer.from(line.slice(0, at)),
+    value: Buffer.from(line.slice(at + separator.length)),
+  }
 }

@@ -10,7 +10,8 @@ export async function start(options: StartOptions): Promise<void> {
   const overrides: Record<string, string> = {}
   for (const setting of options.override) {
     const at = setting.indexOf('=')
-    if (at <= 0) throw new CliError(`--override wants key=value, not "${setting}".`, exitCodes.usage)
+    if (at <= 0)
+      throw new CliError(`--override wants key=value, not "${setting}".`, exitCodes.usage)
     overrides[setting.slice(0, at)] = setting.slice(at + 1)
   }
   const { runNode } = await import('@trimaran/server/run-node')

@@ -1,5 +1,10 @@
 import { apis, errorCodes } from '@trimaran/protocol'
-import { outcomeText, withClient, type ClusterClient, type TopicMetadata } from '../client/cluster-client.ts'
+import {
+  outcomeText,
+  withClient,
+  type ClusterClient,
+  type TopicMetadata,
+} from '../client/cluster-client.ts'
 import { CliError, count, exitCodes, printJson, printLine, red, table, yellow } from '../output.ts'
 
 interface CommonOptions {
@@ -10,7 +15,10 @@ interface CommonOptions {
 const requestTimeoutMs = 30_000
 
 /** `key=value`, as given to `--config` and `--set`. */
-export function parseSetting(option: string, text: string): { readonly name: string; readonly value: string } {
+export function parseSetting(
+  option: string,
+  text: string,
+): { readonly name: string; readonly value: string } {
   const at = text.indexOf('=')
   if (at <= 0) throw new CliError(`${option} wants key=value, not "${text}".`, exitCodes.usage)
   return { name: text.slice(0, at), value: text.slice(at + 1) }
@@ -20,18 +28,32 @@ export function parseSetting(option: string, text: string): { readonly name: str
 export function reportOutcomes(
   json: boolean | undefined,
   done: string,
-  items: readonly { readonly name: string; readonly errorCode: number; readonly errorMessage: string | null }[],
+  items: readonly {
+    readonly name: string
+    readonly errorCode: number
+    readonly errorMessage: string | null
+  }[],
 ): void {
   const failed = items.filter(item => item.errorCode !== errorCodes.NONE)
   if (json === true) {
-    printJson(items.map(({ name, errorCode, errorMessage }) => ({ name, ok: errorCode === 0, error: errorCode === 0 ? null : outcomeText(errorCode, errorMessage) })))
+    printJson(
+      items.map(({ name, errorCode, errorMessage }) => ({
+        name,
+        ok: errorCode === 0,
+        error: errorCode === 0 ? null : outcomeText(errorCode, errorMessage),
+      })),
+    )
   } else {
     for (const item of items) {
       if (item.errorCode === errorCodes.NONE) printLine(`${done} ${item.name}.`)
-      else process.stderr.write(`${red('error:')} ${item.name}: ${outcomeText(item.errorCode, item.errorMessage)}\n`)
+      else
+        process.stderr.write(
+          `${red('error:')} ${item.name}: ${outcomeText(item.errorCode, item.errorMessage)}\n`,
+        )
     }
   }
-  if (failed.length > 0) process.exitCode = failed.length === items.length ? exitCodes.failed : exitCodes.partly
+  if (failed.length > 0)
+    process.exitCode = failed.length === items.length ? exitCodes.failed : exitCodes.partly
 }
 
 interface CreateOptions extends CommonOptions {
@@ -61,30 +83,44 @@ export async function create(names: readonly string[], options: CreateOptions): 
       },
       requestTimeoutMs + 5000,
     )
-    const isFine = (errorCode: number): boolean => errorCode === errorCodes.TOPIC_ALREADY_EXISTS && options.ifNotExists === true
+    const isFine = (errorCode: number): boolean =>
+      errorCode === errorCodes.TOPIC_ALREADY_EXISTS && options.ifNotExists === true
     reportOutcomes(
       options.json,
       'Created topic',
-      answer.topics.map(topic => ({ ...topic, errorCode: isFine(topic.errorCode) ? errorCodes.NONE : topic.errorCode })),
+      answer.topics.map(topic => ({
+        ...topic,
+        errorCode: isFine(topic.errorCode) ? errorCodes.NONE : topic.errorCode,
+      })),
     )
   })
 }
 
-function parseAssignment(options: CreateOptions): { partitionIndex: number; brokerIds: number[] }[] {
+function parseAssignment(
+  options: CreateOptions,
+): { partitionIndex: number; brokerIds: number[] }[] {
   if (options.replicaAssignment === undefined) return []
   if (options.partitions !== undefined || options.replicationFactor !== undefined) {
-    throw new CliError('--replica-assignment says how many partitions and replicas there are; leave the other two out.', exitCodes.usage)
+    throw new CliError(
+      '--replica-assignment says how many partitions and replicas there are; leave the other two out.',
+      exitCodes.usage,
+    )
   }
   return options.replicaAssignment.split(',').map((part, partitionIndex) => {
     const brokerIds = part.split(':').map(Number)
     if (part === '' || brokerIds.some(id => !Number.isInteger(id) || id < 0)) {
-      throw new CliError(`--replica-assignment is written 1:2:3,2:3:1 (brokers of partition 0, of partition 1, …); "${part}" is not.`, exitCodes.usage)
+      throw new CliError(
+        `--replica-assignment is written 1:2:3,2:3:1 (brokers of partition 0, of partition 1, …); "${part}" is not.`,
+        exitCodes.usage,
+      )
     }
     return { partitionIndex, brokerIds }
   })
 }
 
-export async function list(options: CommonOptions & { readonly excludeInternal?: boolean }): Promise<void> {
+export async function list(
+  options: CommonOptions & { readonly excludeInternal?: boolean },
+): Promise<void> {
   await withClient(options, async client => {
     const metadata = await client.metadata(null)
     const names = metadata.topics
@@ -107,7 +143,11 @@ export async function describe(names: readonly string[], options: DescribeOption
     const rows = topics.flatMap(topic =>
       topic.partitions
         .filter(partition => options.unavailablePartitions !== true || partition.leaderId < 0)
-        .filter(partition => options.underReplicatedPartitions !== true || partition.isrNodes.length < partition.replicaNodes.length)
+        .filter(
+          partition =>
+            options.underReplicatedPartitions !== true ||
+            partition.isrNodes.length < partition.replicaNodes.length,
+        )
         .toSorted((a, b) => a.partitionIndex - b.partitionIndex)
         .map(partition => ({
           topic: topic.name ?? '',
@@ -126,7 +166,9 @@ export async function describe(names: readonly string[], options: DescribeOption
     }
     if (names.length > 0) {
       for (const topic of topics) {
-        printLine(`${topic.name}  ${topic.topicId}  ${count(topic.partitions.length, 'partition')}, replication factor ${topic.partitions[0]?.replicaNodes.length ?? 0}`)
+        printLine(
+          `${topic.name}  ${topic.topicId}  ${count(topic.partitions.length, 'partition')}, replication factor ${topic.partitions[0]?.replicaNodes.length ?? 0}`,
+        )
       }
     }
     printLine(
@@ -146,17 +188,24 @@ export async function describe(names: readonly string[], options: DescribeOption
   })
 }
 
-async function describedTopics(client: ClusterClient, names: readonly string[]): Promise<readonly TopicMetadata[]> {
+async function describedTopics(
+  client: ClusterClient,
+  names: readonly string[],
+): Promise<readonly TopicMetadata[]> {
   const metadata = await client.metadata(names.length === 0 ? null : names)
   for (const topic of metadata.topics) {
     const isGone = topic.errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION
     if (isGone) throw new CliError(`There is no topic "${topic.name}".`)
-    if (topic.errorCode === errorCodes.INVALID_TOPIC_EXCEPTION) throw new CliError(`"${topic.name}" is no legal topic name.`)
+    if (topic.errorCode === errorCodes.INVALID_TOPIC_EXCEPTION)
+      throw new CliError(`"${topic.name}" is no legal topic name.`)
   }
   return metadata.topics.toSorted((a, b) => ((a.name ?? '') < (b.name ?? '') ? -1 : 1))
 }
 
-export async function alter(name: string, options: CommonOptions & { readonly partitions: number }): Promise<void> {
+export async function alter(
+  name: string,
+  options: CommonOptions & { readonly partitions: number },
+): Promise<void> {
   await withClient(options, async client => {
     const answer = await client.request(apis.createPartitions, {
       topics: [{ name, count: options.partitions, assignments: null }],
@@ -167,18 +216,26 @@ export async function alter(name: string, options: CommonOptions & { readonly pa
   })
 }
 
-export async function remove(names: readonly string[], options: CommonOptions & { readonly ifExists?: boolean }): Promise<void> {
+export async function remove(
+  names: readonly string[],
+  options: CommonOptions & { readonly ifExists?: boolean },
+): Promise<void> {
   await withClient(options, async client => {
     const answer = await client.request(apis.deleteTopics, {
       topics: names.map(name => ({ name, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' })),
       topicNames: names,
       timeoutMs: requestTimeoutMs,
     })
-    const isFine = (errorCode: number): boolean => errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION && options.ifExists === true
+    const isFine = (errorCode: number): boolean =>
+      errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION && options.ifExists === true
     reportOutcomes(
       options.json,
       'Deleted topic',
-      answer.responses.map(topic => ({ ...topic, name: topic.name ?? '', errorCode: isFine(topic.errorCode) ? errorCodes.NONE : topic.errorCode })),
+      answer.responses.map(topic => ({
+        ...topic,
+        name: topic.name ?? '',
+        errorCode: isFine(topic.errorCode) ? errorCodes.NONE : topic.errorCode,
+      })),
     )
   })
 }

@@ -4,14 +4,25 @@ import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CliError } from '../output.ts'
-import { logFile, nodeDirectory, readPid, writePid, type LocalCluster, type LocalNode } from './state.ts'
+import {
+  logFile,
+  nodeDirectory,
+  readPid,
+  writePid,
+  type LocalCluster,
+  type LocalNode,
+} from './state.ts'
 
 const main = join(import.meta.dirname, '..', 'main.ts')
 /** A clean stop moves leaderships and flushes; longer than this it is not clean any more. */
 const stopTimeoutMs = 20_000
 
 /** The node's server.properties: what Kafka's own file would say, with our ports. */
-export function serverProperties(state: LocalCluster, node: LocalNode, overrides: ReadonlyMap<string, string>): string {
+export function serverProperties(
+  state: LocalCluster,
+  node: LocalNode,
+  overrides: ReadonlyMap<string, string>,
+): string {
   const voters = state.nodes.map(voter => `${voter.id}@127.0.0.1:${voter.nodePort}`).join(',')
   const replicas = String(Math.min(3, state.nodes.length))
   const settings = new Map([
@@ -31,7 +42,12 @@ export function serverProperties(state: LocalCluster, node: LocalNode, overrides
   return `${[...settings].map(([key, value]) => `${key}=${value}`).join('\n')}\n`
 }
 
-export function writeNodeConfig(directory: string, state: LocalCluster, node: LocalNode, overrides: ReadonlyMap<string, string>): void {
+export function writeNodeConfig(
+  directory: string,
+  state: LocalCluster,
+  node: LocalNode,
+  overrides: ReadonlyMap<string, string>,
+): void {
   const own = nodeDirectory(directory, node.id)
   mkdirSync(own, { recursive: true })
   const data = `log.dirs=${resolve(own, 'data')}\n`
@@ -43,11 +59,15 @@ export function spawnNode(directory: string, state: LocalCluster, id: number): n
   const own = nodeDirectory(directory, id)
   const log = openSync(logFile(directory, id), 'a')
   try {
-    const child = spawn(process.execPath, [main, 'start', '--config', resolve(own, 'server.properties')], {
-      detached: true,
-      stdio: ['ignore', log, log],
-      env: { ...process.env, CLUSTER_ID: state.clusterId },
-    })
+    const child = spawn(
+      process.execPath,
+      [main, 'start', '--config', resolve(own, 'server.properties')],
+      {
+        detached: true,
+        stdio: ['ignore', log, log],
+        env: { ...process.env, CLUSTER_ID: state.clusterId },
+      },
+    )
     if (child.pid === undefined) throw new CliError(`Node ${id} could not be started.`)
     child.unref()
     writePid(directory, id, child.pid)
@@ -57,7 +77,11 @@ export function spawnNode(directory: string, state: LocalCluster, id: number): n
   }
 }
 
-export async function waitUntilGone(directory: string, id: number, timeoutMs: number): Promise<boolean> {
+export async function waitUntilGone(
+  directory: string,
+  id: number,
+  timeoutMs: number,
+): Promise<boolean> {
   const deadlineMs = performance.now() + timeoutMs
   while (readPid(directory, id) !== null) {
     if (performance.now() > deadlineMs) return false
@@ -67,7 +91,10 @@ export async function waitUntilGone(directory: string, id: number, timeoutMs: nu
 }
 
 /** SIGTERM, and SIGKILL for what does not stop in time. Tells which nodes had to be killed. */
-export async function stopNodes(directory: string, ids: readonly number[]): Promise<readonly number[]> {
+export async function stopNodes(
+  directory: string,
+  ids: readonly number[],
+): Promise<readonly number[]> {
   for (const id of ids) {
     const pid = readPid(directory, id)
     if (pid === null) continue
@@ -75,7 +102,9 @@ export async function stopNodes(directory: string, ids: readonly number[]): Prom
     signal(pid, 'SIGCONT')
     signal(pid, 'SIGTERM')
   }
-  const stopped = await Promise.all(ids.map(async id => ({ id, gone: await waitUntilGone(directory, id, stopTimeoutMs) })))
+  const stopped = await Promise.all(
+    ids.map(async id => ({ id, gone: await waitUntilGone(directory, id, stopTimeoutMs) })),
+  )
   const stubborn = stopped.filter(each => !each.gone).map(each => each.id)
   for (const id of stubborn) {
     const pid = readPid(directory, id)
@@ -97,13 +126,19 @@ export function portTaken(port: number): Promise<string | null> {
   return new Promise(settle => {
     const probe = createServer()
     probe.once('error', (error: NodeJS.ErrnoException) => settle(error.code ?? error.message))
-    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => settle(null)))
+    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () =>
+      probe.close(() => settle(null)),
+    )
   })
 }
 
 export function lastLogLines(directory: string, id: number, lines: number): string {
   try {
-    return readFileSync(logFile(directory, id), 'utf8').trimEnd().split('\n').slice(-lines).join('\n')
+    return readFileSync(logFile(directory, id), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .slice(-lines)
+      .join('\n')
   } catch {
     return ''
   }

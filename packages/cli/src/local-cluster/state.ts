@@ -24,9 +24,12 @@ export const httpPortOffset = 2000
 
 export const defaultDirectory = '.trimaran/cluster'
 const stateFile = (directory: string): string => join(directory, 'cluster.json')
-export const nodeDirectory = (directory: string, id: number): string => join(directory, `node-${id}`)
-export const logFile = (directory: string, id: number): string => join(nodeDirectory(directory, id), 'node.log')
-const pidFile = (directory: string, id: number): string => join(nodeDirectory(directory, id), 'node.pid')
+export const nodeDirectory = (directory: string, id: number): string =>
+  join(directory, `node-${id}`)
+export const logFile = (directory: string, id: number): string =>
+  join(nodeDirectory(directory, id), 'node.log')
+const pidFile = (directory: string, id: number): string =>
+  join(nodeDirectory(directory, id), 'node.pid')
 
 export function readState(directory: string): LocalCluster | null {
   const file = stateFile(directory)
