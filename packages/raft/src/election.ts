@@ -38,7 +38,8 @@ export function onVoteRequest(q: Quorum, from: NodeId, request: VoteRequest): vo
     epoch: q.epoch,
     preVote: request.preVote,
     granted,
-    leaderId: q.leaderId,
+    // Naming a leader that is not heard any more would call the asker off.
+    leaderId: granted || (request.preVote && !hearsLeader(q, from)) ? null : q.vouchedLeaderId,
   }
   if (granted && !request.preVote && !q.bugs.voteBeforeDurable) q.sendWhenDurable(from, response)
   else if (q.bugs.voteBeforeDurable) q.out.send(from, response)

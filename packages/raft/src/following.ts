@@ -41,7 +41,7 @@ export function onFetchResponse(q: Quorum, from: NodeId, response: FetchResponse
 export function noteLeaderAlive(q: Quorum, role: Follower): void {
   q.losses = 0
   role.hasFetched = true
-  role.timesOutAtMs = q.nowMs + q.config.fetchTimeoutMs
+  role.timesOutAtMs = q.nowMs + role.patienceMs
   role.fetchesAtMs = q.nowMs
 }
 

@@ -112,6 +112,13 @@ export class Quorum {
     }
   }
 
+  /** Whom to name to others: a leader that this node has no reason to think gone. */
+  get vouchedLeaderId(): NodeId | null {
+    if (this.role.kind === 'prospective') return null
+    const { leaderId } = this
+    return leaderId !== null && this.unreachable.has(leaderId) ? null : leaderId
+  }
+
   /** For what claims nothing but its epoch. */
   send(to: NodeId, message: Message): void {
     if (message.epoch <= this.#durableEpoch) this.out.send(to, message)
@@ -165,7 +172,7 @@ export class Quorum {
       kind: 'fetchResponse',
       fetchId,
       epoch: this.epoch,
-      leaderId: this.leaderId,
+      leaderId: this.vouchedLeaderId,
       outcome: 'notLeader',
       highWatermark: this.highWatermark,
       logStartOffset: this.log.startOffset,

@@ -29,6 +29,8 @@ export interface Follower {
   readonly leaderId: NodeId
   /** The leader has answered a fetch in this epoch: it is alive and known to lead. */
   hasFetched: boolean
+  /** Silence that long counts as a lost leader; a little random, so that followers do not stand together. */
+  readonly patienceMs: number
   /** When the leader counts as lost. */
   timesOutAtMs: number
   /** When to fetch (again). */

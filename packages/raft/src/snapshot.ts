@@ -50,7 +50,7 @@ export function onFetchSnapshotRequest(
     kind: 'fetchSnapshotResponse',
     fetchId,
     epoch: q.epoch,
-    leaderId: q.leaderId,
+    leaderId: q.vouchedLeaderId,
     found,
     snapshotId,
     position,

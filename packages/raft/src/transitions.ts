@@ -22,14 +22,18 @@ export function becomeFollower(q: Quorum, leaderId: NodeId): void {
   assert(leaderId !== q.nodeId, 'nobody follows itself')
   assert(q.leaderOfEpoch === null || q.leaderOfEpoch === leaderId, 'one leader per epoch')
   q.leaderOfEpoch = leaderId
+  const { fetchTimeoutMs } = q.config
+  const patienceMs = fetchTimeoutMs + q.random.between(0, Math.floor(fetchTimeoutMs / 8))
   // With the link to the leader broken, others may still hear it: ask them again soon, at a growing distance.
-  const patienceMs = q.unreachable.has(leaderId) ? q.backoffMs() : q.config.fetchTimeoutMs
-  if (q.unreachable.has(leaderId)) q.losses++
+  const linkIsBroken = q.unreachable.has(leaderId)
+  const timesOutInMs = linkIsBroken ? q.backoffMs() : patienceMs
+  if (linkIsBroken) q.losses++
   q.become({
     kind: 'follower',
     leaderId,
     hasFetched: false,
-    timesOutAtMs: q.nowMs + patienceMs,
+    patienceMs,
+    timesOutAtMs: q.nowMs + timesOutInMs,
     fetchesAtMs: q.nowMs,
     fetchId: 0,
     download: null,
@@ -120,13 +124,13 @@ export function becomeResigned(q: Quorum): void {
   assert(role.kind === 'leader', 'only a leader resigns')
   const endOf = (nodeId: NodeId): Offset => role.replicas.get(nodeId)?.endOffset ?? 0
   const preferredSuccessors = [...q.peers].sort((a, b) => endOf(b) - endOf(a))
+  for (const peer of q.peers) {
+    q.send(peer, { kind: 'endQuorumEpoch', epoch: q.epoch, preferredSuccessors })
+  }
   q.become({
     kind: 'resigned',
     standsAtMs: q.leaving ? Infinity : q.nowMs + q.electionTimeoutMs(),
   })
-  for (const peer of q.peers) {
-    q.send(peer, { kind: 'endQuorumEpoch', epoch: q.epoch, preferredSuccessors })
-  }
 }
 
 /** The leader said that it resigns: no pre-vote needed, the first successor stands at once. */
