@@ -1,0 +1,28 @@
+import type { Clock, ClusterError, Disk, LogEvent, Offset } from '@trimaran/common'
+import type { FilePool } from './file-pool.ts'
+import type { Segment } from './segment.ts'
+import type { LoadedIndexes } from './segment-indexes.ts'
+import type { TailBudget } from './tail-cache.ts'
+
+export interface RecoveryPointOf {
+  readonly topicName: string
+  readonly partition: number
+  readonly recoveryPoint: Offset
+}
+
+/** What all logs of one data directory share: its ports, its budgets and its health. */
+export interface LogContext {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly logEvent: LogEvent
+  readonly files: FilePool
+  readonly tails: TailBudget
+  readonly indexes: LoadedIndexes<Segment>
+  /** Set by the first failed write or fsync; no log of the directory takes an append after that. */
+  readonly failed: ClusterError | null
+  fail(error: unknown, path: string): ClusterError
+  /** A truncation went below what the recovery-point checkpoint says: it must be rewritten before the next append. */
+  recoveryPointFell(log: RecoveryPointOf): void
+  /** Removes renamed files off the loop: unlinking a large file takes a tenth of a second. */
+  removeLater(paths: readonly string[], delayMs: number): void
+}

@@ -1,0 +1,144 @@
+import { assert, type Disk, type DiskFile } from '@trimaran/common'
+
+/**
+ * Open files of one data directory, the least recently used closed when there are too many. 10,000 idle partitions then
+ * hold no descriptors at all; what is hot stays open.
+ */
+export class FilePool {
+  readonly #disk: Disk
+  readonly #openCountMax: number
+  /** In order of use; Map keeps insertion order, so re-inserting moves a file to the young end. */
+  readonly #open = new Map<PooledFile, DiskFile>()
+  #newest: PooledFile | null = null
+
+  constructor(disk: Disk, openCountMax: number) {
+    assert(openCountMax >= 1, 'a file pool holds at least one open file')
+    this.#disk = disk
+    this.#openCountMax = openCountMax
+  }
+
+  get openCount(): number {
+    return this.#open.size
+  }
+
+  handle(file: PooledFile): DiskFile {
+    let handle = this.#open.get(file)
+    if (handle !== undefined) {
+      if (this.#newest !== file) {
+        this.#open.delete(file)
+        this.#open.set(file, handle)
+        this.#newest = file
+      }
+      return handle
+    }
+    handle = this.#disk.open(file.path)
+    this.#open.set(file, handle)
+    this.#newest = file
+    if (this.#open.size > this.#openCountMax) this.#closeOldest()
+    return handle
+  }
+
+  adopt(file: PooledFile, handle: DiskFile): void {
+    this.#open.set(file, handle)
+    this.#newest = file
+    if (this.#open.size > this.#openCountMax) this.#closeOldest()
+  }
+
+  close(file: PooledFile): void {
+    const handle = this.#open.get(file)
+    if (handle === undefined) return
+    this.#open.delete(file)
+    if (this.#newest === file) this.#newest = null
+    handle.close()
+  }
+
+  #closeOldest(): void {
+    for (const [file, handle] of this.#open) {
+      // A file being synced must stay open until the disk answered.
+      if (file.syncsUnderWay > 0 || file === this.#newest) continue
+      this.#open.delete(file)
+      handle.close()
+      return
+    }
+  }
+}
+
+/** One file, opened when it is used. Invariant: `sizeBytes` is what the broker wrote, never asked of the disk again. */
+export class PooledFile {
+  readonly #pool: FilePool
+  #path: string
+  #sizeBytes: number
+  #closeWhenSynced = false
+  syncsUnderWay = 0
+
+  private constructor(pool: FilePool, path: string, sizeBytes: number) {
+    this.#pool = pool
+    this.#path = path
+    this.#sizeBytes = sizeBytes
+  }
+
+  static openExisting(pool: FilePool, disk: Disk, path: string): PooledFile {
+    const handle = disk.open(path)
+    const file = new PooledFile(pool, path, handle.sizeBytes)
+    // Opened to learn its size; a cold file costs no descriptor.
+    handle.close()
+    return file
+  }
+
+  static create(pool: FilePool, disk: Disk, path: string): PooledFile {
+    const handle = disk.open(path, { create: true })
+    if (handle.sizeBytes > 0) handle.truncate(0)
+    const file = new PooledFile(pool, path, 0)
+    pool.adopt(file, handle)
+    return file
+  }
+
+  get path(): string {
+    return this.#path
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  append(parts: readonly Uint8Array[], sizeBytes: number): void {
+    this.#pool.handle(this).append(parts)
+    this.#sizeBytes += sizeBytes
+  }
+
+  read(position: number, lengthBytes: number): Uint8Array {
+    return this.#pool.handle(this).read(position, lengthBytes)
+  }
+
+  /** Durable when it returns: what is appended after a cut must never meet what was cut off. */
+  truncate(sizeBytes: number): void {
+    const handle = this.#pool.handle(this)
+    handle.truncate(sizeBytes)
+    handle.syncNow()
+    this.#sizeBytes = sizeBytes
+  }
+
+  async sync(): Promise<void> {
+    const handle = this.#pool.handle(this)
+    this.syncsUnderWay++
+    try {
+      await handle.sync()
+    } finally {
+      this.syncsUnderWay--
+      if (this.syncsUnderWay === 0 && this.#closeWhenSynced) this.#pool.close(this)
+    }
+  }
+
+  syncNow(): void {
+    this.#pool.handle(this).syncNow()
+  }
+
+  renamed(path: string): void {
+    this.#path = path
+  }
+
+  close(): void {
+    if (this.syncsUnderWay > 0) this.#closeWhenSynced = true
+    else this.#pool.close(this)
+  }
+}

@@ -1,0 +1,569 @@
+import { assert, ClusterError, emptyBytes, type LeaderEpoch, type Offset } from '@trimaran/common'
+import type { TopicId } from '@trimaran/common'
+import { type BatchHeader, type ErrorCode, errorCodes, readBatchHeader } from '@trimaran/protocol'
+import { stampAppendTime, stampBatch } from '@trimaran/protocol'
+import { formatEpochs } from './checkpoints.ts'
+import type { LogConfig } from './config.ts'
+import type { LogContext } from './context.ts'
+import { readMarker } from './control-batch.ts'
+import { epochsFileName, metadataFileName } from './file-names.ts'
+import { type FollowerBatch, readFollowerBatches } from './follower-batches.ts'
+import type { LeaderEpochs } from './leader-epochs.ts'
+import { abortedBetween, findMaxTimestamp, findTimestamp } from './lookups.ts'
+import type { RecordPosition } from './lookups.ts'
+import type { ProducerStates, TransactionMarker } from './producer-state.ts'
+import type { RecoveryReport } from './recovery-report.ts'
+import { applyBatch, statesAt } from './replay.ts'
+import { removableCount } from './retention.ts'
+import { rollReason } from './rolling.ts'
+import type { ReadLimits, Segment } from './segment.ts'
+import type { Segments } from './segments.ts'
+import { removeSnapshots, writeSnapshot } from './snapshots.ts'
+import { TailCache } from './tail-cache.ts'
+
+export type AppendResult =
+  | {
+      readonly kind: 'appended' | 'duplicate'
+      readonly baseOffset: Offset
+      readonly lastOffset: Offset
+      /** −1 unless the topic takes the append time. */
+      readonly logAppendTimeMs: number
+    }
+  | { readonly kind: 'rejected'; readonly errorCode: ErrorCode; readonly errorMessage: string }
+
+interface MarkedBatch {
+  readonly header: BatchHeader
+  readonly marker: TransactionMarker | null
+}
+
+/** What `openPartitionLog` found on the disk. */
+export interface PartitionLogParts {
+  readonly context: LogContext
+  readonly topicId: TopicId
+  readonly topicName: string
+  readonly partition: number
+  /** Shared with the segments. */
+  readonly settings: { config: LogConfig }
+  readonly segments: Segments
+  readonly epochs: LeaderEpochs
+  readonly producers: ProducerStates
+  readonly logStartOffset: Offset
+  readonly logEndOffset: Offset
+  readonly recoveryPoint: Offset
+  readonly recovery: RecoveryReport | null
+  /** The directory and its identity are not durable yet. */
+  readonly isNew: boolean
+}
+
+/**
+ * One replica of a partition: an append-only sequence of batches in segments. Synchronous, with a single owner; only
+ * `flush` waits for the device. It knows neither who leads nor how far replication is.
+ *
+ * Invariant: `logStartOffset` ≤ `logEndOffset`, `recoveryPoint` ≤ `logEndOffset`; the end grows by what is appended and
+ * shrinks only through `truncateTo` and `truncateFullyAndStartAt`.
+ */
+export class PartitionLog {
+  readonly topicId: TopicId
+  readonly topicName: string
+  readonly partition: number
+  /** What opening had to repair; null after a clean stop. */
+  readonly recovery: RecoveryReport | null
+  readonly #settings: { config: LogConfig }
+  readonly #context: LogContext
+  readonly #segments: Segments
+  readonly #epochs: LeaderEpochs
+  readonly #tail: TailCache
+  #producers: ProducerStates
+  #logStartOffset: Offset
+  #logEndOffset: Offset
+  #recoveryPoint: Offset
+  #sizeBytes: number
+  #isNew: boolean
+  #isDirectoryDirty: boolean
+  #isClosed = false
+  #unflushedSinceMs: number | null = null
+  /** Per flush under way, the lowest end that a truncation left since it began: it makes no more than that durable. */
+  readonly #flushEnds = new Set<{ end: Offset }>()
+  #flushUnderWay: Promise<void> | null = null
+  #flushNext: Promise<void> | null = null
+
+  constructor(parts: PartitionLogParts) {
+    this.topicId = parts.topicId
+    this.topicName = parts.topicName
+    this.partition = parts.partition
+    this.recovery = parts.recovery
+    this.#settings = parts.settings
+    this.#context = parts.context
+    this.#segments = parts.segments
+    this.#epochs = parts.epochs
+    this.#producers = parts.producers
+    this.#tail = new TailCache(parts.context.tails)
+    this.#logStartOffset = parts.logStartOffset
+    this.#logEndOffset = parts.logEndOffset
+    this.#recoveryPoint = parts.recoveryPoint
+    this.#sizeBytes = parts.segments.sizeBytes
+    this.#isNew = parts.isNew
+    this.#isDirectoryDirty = parts.isNew
+  }
+
+  get config(): LogConfig {
+    return this.#settings.config
+  }
+
+  set config(config: LogConfig) {
+    this.#settings.config = config
+  }
+
+  get directory(): string {
+    return this.#segments.directory
+  }
+
+  get logStartOffset(): Offset {
+    return this.#logStartOffset
+  }
+
+  get logEndOffset(): Offset {
+    return this.#logEndOffset
+  }
+
+  /** Everything below is durable. */
+  get recoveryPoint(): Offset {
+    return this.#recoveryPoint
+  }
+
+  /** −1: no epoch known. */
+  get latestEpoch(): LeaderEpoch {
+    return this.#epochs.latestEpoch
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  get segmentCount(): number {
+    return this.#segments.all.length
+  }
+
+  get producerCount(): number {
+    return this.#producers.count
+  }
+
+  /** False when the log begins where its oldest segment does: then nothing about its start needs a checkpoint. */
+  get startsInsideSegment(): boolean {
+    return this.#logStartOffset > this.#segments.first.baseOffset
+  }
+
+  /**
+   * One batch that `validateProduceBatch` took, or a control batch of a coordinator. Its bytes are stamped in place and
+   * from here on belong to the log: it may serve them to readers.
+   * @throws ClusterError DISK_FULL or DISK_FAILED; nothing was appended, and nothing will be any more
+   */
+  appendAsLeader(batch: Uint8Array, leaderEpoch: LeaderEpoch): AppendResult {
+    this.#checkWritable()
+    const unstamped = readBatchHeader(batch, 0)
+    assert(unstamped.sizeBytes === batch.length, 'a leader appends exactly one batch')
+    assert(leaderEpoch >= this.latestEpoch, `append in epoch ${leaderEpoch} after ${this.latestEpoch}`)
+    if (batch.length > this.config.segmentBytes) {
+      const errorMessage = `a batch of ${batch.length} bytes, the segment takes ${this.config.segmentBytes}`
+      return { kind: 'rejected', errorCode: errorCodes.RECORD_LIST_TOO_LARGE, errorMessage }
+    }
+    const marker = unstamped.isControl ? readMarker(batch) : null
+    if (unstamped.producerId >= 0) {
+      const verdict = this.#producers.check(unstamped, marker)
+      if (verdict.kind === 'rejected') return verdict
+      if (verdict.kind === 'duplicate') {
+        const { lastOffset, offsetDelta, timestampMs } = verdict.batch
+        const logAppendTimeMs = this.config.timestampType === 'LogAppendTime' ? timestampMs : -1
+        return { kind: 'duplicate', baseOffset: lastOffset - offsetDelta, lastOffset, logAppendTimeMs }
+      }
+    }
+    stampBatch(batch, 0, this.#logEndOffset, leaderEpoch)
+    let logAppendTimeMs = -1
+    if (this.config.timestampType === 'LogAppendTime') {
+      logAppendTimeMs = this.#context.clock.wallMs()
+      stampAppendTime(batch, 0, logAppendTimeMs)
+    }
+    const header = readBatchHeader(batch, 0)
+    this.#write(batch, [{ header, marker }])
+    this.#tail.append(header.baseOffset, this.#logEndOffset, batch)
+    return { kind: 'appended', baseOffset: header.baseOffset, lastOffset: header.lastOffset, logAppendTimeMs }
+  }
+
+  /**
+   * Whole batches as the leader has them. A log that was emptied to start inside a batch takes that batch whole.
+   * @throws ClusterError CORRUPT if a checksum, an offset or an epoch is wrong; nothing was appended
+   */
+  appendAsFollower(records: Uint8Array): { firstOffset: Offset; endOffset: Offset } {
+    this.#checkWritable()
+    const isEmpty = this.#sizeBytes === 0
+    const batches = readFollowerBatches(records, {
+      path: this.directory,
+      nextOffset: this.#logEndOffset,
+      latestEpoch: this.latestEpoch,
+      startsAnywhereBefore: isEmpty,
+      // Compaction leaves holes that its replicas copy.
+      gapsAllowed: this.config.cleanupCompact,
+    })
+    const first = batches[0]
+    if (first === undefined) return { firstOffset: this.#logEndOffset, endOffset: this.#logEndOffset }
+    if (first.header.baseOffset < this.#logEndOffset) this.#restartSegmentAt(first.header.baseOffset)
+    for (const run of this.#runsOf(batches)) {
+      const [head, last] = [run[0] as FollowerBatch, run.at(-1) as FollowerBatch]
+      this.#write(records.subarray(head.at, last.at + last.header.sizeBytes), run)
+    }
+    this.#tail.clear()
+    return { firstOffset: first.header.baseOffset, endOffset: this.#logEndOffset }
+  }
+
+  /** As few writes as the segment size allows. */
+  #runsOf(batches: readonly FollowerBatch[]): FollowerBatch[][] {
+    const runs: FollowerBatch[][] = []
+    let sizeBytes = Infinity
+    for (const batch of batches) {
+      if (sizeBytes + batch.header.sizeBytes > this.config.segmentBytes) {
+        runs.push([])
+        sizeBytes = 0
+      }
+      runs.at(-1)?.push(batch)
+      sizeBytes += batch.header.sizeBytes
+    }
+    return runs
+  }
+
+  /** The only place where records get into a log. State changes after the write succeeded, and then nothing can fail. */
+  #write(bytes: Uint8Array, batches: readonly MarkedBatch[]): void {
+    const { header: last } = batches.at(-1) as MarkedBatch
+    let maxTimestampMs = -1
+    for (const { header } of batches) maxTimestampMs = Math.max(maxTimestampMs, header.maxTimestampMs)
+    const reason = rollReason(this.#segments.active, this.config, {
+      sizeBytes: bytes.length,
+      lastOffset: last.lastOffset,
+      maxTimestampMs,
+      nowWallMs: this.#context.clock.wallMs(),
+    })
+    if (reason !== null) this.roll()
+    const segment = this.#segments.active
+    // Loaded before the write: a rebuild may fail, the write may then not have happened.
+    const indexes = this.#segments.indexesOf(segment)
+    try {
+      segment.file.append([bytes], bytes.length)
+    } catch (error) {
+      throw this.#context.fail(error, segment.file.path)
+    }
+    for (const { header, marker } of batches) {
+      segment.note(header, this.config.indexIntervalBytes)
+      if (header.partitionLeaderEpoch >= 0) {
+        this.#epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
+      }
+      applyBatch(this.#producers, header, marker, indexes)
+    }
+    this.#unflushedSinceMs ??= this.#context.clock.monotonicMs()
+    this.#sizeBytes += bytes.length
+    this.#logEndOffset = last.lastOffset + 1
+  }
+
+  /**
+   * Whole batches below `endOffset` (high watermark, last stable offset or log end), beginning with the one that holds
+   * `offset`; they may end with their segment. `offset` lies within the log. A view, never to be changed.
+   * @throws ClusterError CORRUPT if stored bytes make no sense, DISK_FAILED
+   */
+  read(offset: Offset, limits: ReadLimits): Uint8Array {
+    assert(offset >= this.#logStartOffset && offset <= this.#logEndOffset, 'read within the log')
+    if (offset >= limits.endOffset || offset === this.#logEndOffset) return emptyBytes
+    const cached = this.#tail.read(offset, limits)
+    if (cached !== null) return cached
+    const from = Math.max(0, this.#segments.floor(offset))
+    for (let number = from; number < this.#segments.all.length; number++) {
+      const bytes = this.#segments.at(number).read(offset, limits)
+      if (bytes !== null) return bytes
+    }
+    return emptyBytes
+  }
+
+  endOffsetForEpoch(epoch: LeaderEpoch): { epoch: LeaderEpoch; endOffset: Offset } {
+    return this.#epochs.endOffset(epoch, this.#logEndOffset)
+  }
+
+  /** On becoming leader, at the log's end. */
+  assignLeaderEpoch(epoch: LeaderEpoch, startOffset: Offset): void {
+    this.#epochs.assign(epoch, startOffset)
+  }
+
+  leaderEpochAt(offset: Offset): LeaderEpoch {
+    return this.#epochs.epochAt(offset)
+  }
+
+  /**
+   * Drops what is at or after `offset`; only ever on leader-epoch evidence, which is the caller's. An offset inside a
+   * batch drops the whole batch.
+   */
+  truncateTo(offset: Offset): void {
+    if (offset >= this.#logEndOffset) return
+    assert(offset >= this.#logStartOffset, `truncation to ${offset} below the log's start`)
+    this.#checkWritable()
+    const number = this.#segments.floor(offset)
+    const segment = this.#segments.at(number)
+    this.#guard(() => {
+      const position = segment.positionOf(offset)
+      let endOffset = offset
+      segment.scan({ from: position }, batch => {
+        endOffset = Math.min(endOffset, batch.header.baseOffset)
+        return false
+      })
+      if (endOffset < this.#logStartOffset) return this.#startOver(this.#logStartOffset)
+      this.#segments.indexesOf(segment)
+      this.#segments.removeFrom(number + 1, this.config.fileDeleteDelayMs)
+      segment.truncateTo(position)
+      this.#cutCaches(endOffset)
+    })
+  }
+
+  /** Drops everything: the leader's log begins after this one ends. */
+  truncateFullyAndStartAt(offset: Offset): void {
+    this.#checkWritable()
+    this.#guard(() => this.#startOver(offset))
+  }
+
+  #startOver(offset: Offset): void {
+    this.#segments.removeFrom(0, this.config.fileDeleteDelayMs)
+    this.#segments.create(offset)
+    this.#isDirectoryDirty = true
+    this.#logStartOffset = offset
+    this.#epochs.clear()
+    this.#cutCaches(offset)
+    this.#context.logEvent('info', 'log emptied', { directory: this.directory, startOffset: offset })
+  }
+
+  /** An emptied log whose start lies inside a batch: the file must be named after the batch. */
+  #restartSegmentAt(baseOffset: Offset): void {
+    const startOffset = this.#logStartOffset
+    this.#guard(() => this.#startOver(baseOffset))
+    this.#logStartOffset = startOffset
+  }
+
+  /** Everything derived from the batches that are gone. */
+  #cutCaches(endOffset: Offset): void {
+    const isUntouched = this.#producers.changedAt <= endOffset
+    this.#logEndOffset = endOffset
+    this.#sizeBytes = this.#segments.sizeBytes
+    this.#recoveryPoint = Math.min(this.#recoveryPoint, endOffset)
+    for (const flush of this.#flushEnds) flush.end = Math.min(flush.end, endOffset)
+    this.#epochs.truncateFromEnd(endOffset)
+    this.#tail.clear()
+    // Durable, or a snapshot of a history that was cut off could be believed after a power loss.
+    removeSnapshots(this.#context.disk, this.directory, offset => offset > endOffset)
+    if (!isUntouched) this.#producers = statesAt(this.#segments, endOffset)
+    // Both are believed after a crash, so neither may speak of what is cut off once something else is appended there.
+    this.#writeEpochs()
+    this.#context.recoveryPointFell(this)
+  }
+
+  /** First record at or after the timestamp; null if there is none. One batch is decoded. */
+  offsetForTimestamp(timestampMs: number): RecordPosition | null {
+    return findTimestamp(this.#segments, { timestampMs, from: this.#logStartOffset })
+  }
+
+  /** The record with the largest timestamp (KIP-734); null if there is none. */
+  maxTimestamp(): RecordPosition | null {
+    return findMaxTimestamp(this.#segments, this.#logStartOffset)
+  }
+
+  /** Exclusive bound for read_committed. */
+  lastStableOffset(highWatermark: Offset): Offset {
+    const firstUnstable = this.#producers.firstUnstableOffset(highWatermark)
+    if (firstUnstable === null) return highWatermark
+    return Math.min(highWatermark, Math.max(firstUnstable, this.#logStartOffset))
+  }
+
+  /** Transactions that ended aborted and have data in [from, to). */
+  abortedTransactions(from: Offset, to: Offset): { producerId: number; firstOffset: Offset }[] {
+    return abortedBetween(this.#segments, from, to)
+  }
+
+  /** DeleteRecords, or a leader whose log begins later. The caller keeps it at or below the high watermark. */
+  incrementLogStartOffset(to: Offset): void {
+    assert(to <= this.#logEndOffset, 'a log starts before its end')
+    if (to <= this.#logStartOffset) return
+    this.#logStartOffset = to
+    this.#epochs.truncateFromStart(to)
+  }
+
+  /**
+   * Removes whole segments that are expired by time, by size or by the log's start, all below the high watermark; an
+   * expired active segment is rolled first. Also forgets silent producers. Returns the number of segments removed.
+   */
+  enforceRetention(highWatermark: Offset, nowWallMs: number): number {
+    this.#producers.expire(nowWallMs, this.config.producerIdExpirationMs)
+    if (this.#context.failed !== null) return 0
+    return this.#guard(() => {
+      const window = {
+        config: this.config,
+        nowWallMs,
+        highWatermark,
+        logStartOffset: this.#logStartOffset,
+        logEndOffset: this.#logEndOffset,
+      }
+      const count = removableCount(this.#segments, window)
+      if (count === 0) return 0
+      if (count === this.#segments.all.length) this.roll()
+      this.#segments.removeOldest(count, this.config.fileDeleteDelayMs)
+      this.#sizeBytes = this.#segments.sizeBytes
+      this.incrementLogStartOffset(
+        Math.max(this.#logStartOffset, this.#segments.first.baseOffset),
+      )
+      return count
+    })
+  }
+
+  rollIfDue(nowWallMs: number): void {
+    if (this.#context.failed !== null) return
+    const active = this.#segments.active
+    const reason = rollReason(active, this.config, {
+      sizeBytes: 0,
+      lastOffset: this.#logEndOffset,
+      maxTimestampMs: nowWallMs,
+      nowWallMs,
+    })
+    if (reason !== null) this.roll()
+  }
+
+  /** Seals the active segment and begins a new one at the log's end; nothing if the active one is empty. */
+  roll(): void {
+    const sealed = this.#segments.active
+    if (sealed.isEmpty) return
+    this.#guard(() => {
+      const summary = this.#segments.settle(sealed)
+      const target = { directory: this.directory, offset: this.#logEndOffset }
+      writeSnapshot(this.#context.disk, target, this.#producers, summary)
+      this.#segments.create(this.#logEndOffset)
+      this.#isDirectoryDirty = true
+    })
+    // What is sealed is made durable in the background; a failure is kept by the context and stops the next append.
+    this.#flushTo(this.#logEndOffset).catch(() => undefined)
+  }
+
+  /** True when `flush.messages` or `flush.ms` ask for a flush. */
+  flushDue(nowMonotonicMs: number): boolean {
+    if (this.#logEndOffset - this.#recoveryPoint >= this.config.flushMessages) return true
+    return (
+      this.#unflushedSinceMs !== null && nowMonotonicMs - this.#unflushedSinceMs >= this.config.flushMs
+    )
+  }
+
+  /** What is in the log at the call is durable when it resolves. Callers that come while one is under way share the next. */
+  flush(): Promise<void> {
+    if (this.#flushUnderWay === null) {
+      this.#flushUnderWay = this.#flushTo(this.#logEndOffset).finally(() => {
+        this.#flushUnderWay = null
+      })
+      return this.#flushUnderWay
+    }
+    this.#flushNext ??= this.#flushUnderWay.then(
+      () => this.#startNextFlush(),
+      () => this.#startNextFlush(),
+    )
+    return this.#flushNext
+  }
+
+  #startNextFlush(): Promise<void> {
+    this.#flushNext = null
+    return this.flush()
+  }
+
+  async #flushTo(target: Offset): Promise<void> {
+    if (this.#context.failed !== null) throw this.#context.failed
+    const flush = { end: target }
+    this.#flushEnds.add(flush)
+    try {
+      this.#syncNames()
+      const startedMs = this.#context.clock.monotonicMs()
+      for (const segment of [...this.#segments.all]) {
+        if (this.#needsSync(segment, target)) await segment.file.sync()
+      }
+      if (this.#isClosed) return
+      this.#writeEpochs()
+      this.#recoveryPoint = Math.max(this.#recoveryPoint, flush.end)
+      this.#unflushedSinceMs = this.#recoveryPoint < this.#logEndOffset ? startedMs : null
+    } catch (error) {
+      // A log that was deleted meanwhile has nothing left to make durable.
+      if (this.#isClosed) return
+      throw this.#context.fail(error, this.directory)
+    } finally {
+      this.#flushEnds.delete(flush)
+    }
+  }
+
+  /** Asked anew after each wait: retention and truncation may have taken the segment meanwhile. */
+  #needsSync(segment: Segment, target: Offset): boolean {
+    const number = this.#segments.all.indexOf(segment)
+    if (number < 0 || this.#isClosed || segment.isEmpty || segment.baseOffset >= target) return false
+    return this.#segments.endOffset(number, target) > this.#recoveryPoint
+  }
+
+  #writeEpochs(): void {
+    if (!this.#epochs.isDirty) return
+    const path = `${this.directory}/${epochsFileName}`
+    this.#context.disk.writeFileAtomic(path, formatEpochs(this.#epochs.starts))
+    this.#epochs.written()
+  }
+
+  /** Names of files are durable only when their directory is. */
+  #syncNames(): void {
+    const { disk } = this.#context
+    if (this.#isNew) {
+      const metadata = disk.open(`${this.directory}/${metadataFileName}`)
+      metadata.syncNow()
+      metadata.close()
+      disk.syncDirectory(this.directory.slice(0, this.directory.lastIndexOf('/')))
+      this.#isNew = false
+    }
+    if (this.#isDirectoryDirty) {
+      disk.syncDirectory(this.directory)
+      this.#isDirectoryDirty = false
+    }
+  }
+
+  /** Clean stop: everything durable, caches written, so that opening reads next to nothing. */
+  async close(): Promise<void> {
+    if (this.#context.failed === null && !this.#isClosed) {
+      await this.flush()
+      this.#guard(() => this.#writeCaches())
+    }
+    this.abandon()
+  }
+
+  #writeCaches(): void {
+    const active = this.#segments.active
+    if (active.isEmpty) return
+    const summary = this.#segments.settle(active)
+    const { disk } = this.#context
+    // One between two segments' starts served the last opening and is of no more use.
+    const bases = new Set(this.#segments.all.map(segment => segment.baseOffset))
+    removeSnapshots(disk, this.directory, offset => !bases.has(offset) && offset !== this.#logEndOffset)
+    const target = { directory: this.directory, offset: this.#logEndOffset }
+    writeSnapshot(disk, target, this.#producers, summary)
+  }
+
+  /** No more use; files stay as they are. */
+  abandon(): void {
+    this.#isClosed = true
+    this.#tail.clear()
+    this.#segments.close()
+  }
+
+  #checkWritable(): void {
+    if (this.#context.failed !== null) throw this.#context.failed
+    assert(!this.#isClosed, 'a closed log takes no append')
+  }
+
+  #guard<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      if (error instanceof ClusterError && error.code !== 'CORRUPT') {
+        throw this.#context.fail(error, this.directory)
+      }
+      throw error
+    }
+  }
+}

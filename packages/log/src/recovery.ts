@@ -1,0 +1,272 @@
+import { ClusterError, type Offset, type TopicId } from '@trimaran/common'
+import { hasBatchAfter, scanBatches } from './batch-scan.ts'
+import { parseEpochs } from './checkpoints.ts'
+import type { LogConfig } from './config.ts'
+import type { LogContext } from './context.ts'
+import { cleanedSuffix, deletedSuffix, epochsFileName, parseSegmentFileName } from './file-names.ts'
+import { type EpochStart, LeaderEpochs } from './leader-epochs.ts'
+import { PartitionLog } from './partition-log.ts'
+import type { ProducerStates } from './producer-state.ts'
+import { applyScanned, statesAt } from './replay.ts'
+import type { RecoveryReport } from './recovery-report.ts'
+import type { Segment } from './segment.ts'
+import { Segments } from './segments.ts'
+import { readSnapshot, removeSnapshots } from './snapshots.ts'
+
+export interface OpenLogOptions {
+  readonly context: LogContext
+  readonly directory: string
+  readonly topicId: TopicId
+  readonly topicName: string
+  readonly partition: number
+  readonly config: LogConfig
+  /** From the directory's checkpoints; 0 where there is none. */
+  readonly recoveryPoint: Offset
+  readonly logStartOffset: Offset
+  readonly highWatermark: Offset
+  /** The last stop was clean: what the checkpoints say is tried first. */
+  readonly isClean: boolean
+  readonly isNew: boolean
+}
+
+/**
+ * Opens one partition's log. After a clean stop the snapshot at the log's end vouches for the active segment, and
+ * nothing is scanned. Otherwise every batch from the segment of the recovery point on is checked; a torn tail is cut.
+ * @throws ClusterError CORRUPT if bytes are bad that were durable or replicated: cutting there would lose records that
+ * were acknowledged. DISK_FAILED if the disk does.
+ */
+export function openPartitionLog(options: OpenLogOptions): PartitionLog {
+  const settings = { config: options.config }
+  const segments = new Segments(options.context, options.directory, () => settings.config)
+  adoptFiles(segments, options)
+  const isRestored = options.isClean && restoreActive(segments, options.recoveryPoint)
+  const opened = isRestored
+    ? restoreRest(segments, options.recoveryPoint)
+    : recoverTail(segments, options)
+  let { logEndOffset, producers } = opened
+  const { epochs } = opened
+  const logStartOffset = Math.max(options.logStartOffset, segments.first.baseOffset)
+  if (logStartOffset > logEndOffset) {
+    // What was kept is gone, and what is left was deleted before.
+    segments.removeFrom(0, 0)
+    segments.create(logStartOffset)
+    logEndOffset = logStartOffset
+    epochs.clear()
+    producers = statesAt(segments, logEndOffset)
+  }
+  epochs.truncateFromEnd(logEndOffset)
+  epochs.truncateFromStart(logStartOffset)
+  removeSnapshots(options.context.disk, options.directory, offset => offset > logEndOffset)
+  producers.expire(options.context.clock.wallMs(), options.config.producerIdExpirationMs)
+  return new PartitionLog({
+    context: options.context,
+    topicId: options.topicId,
+    topicName: options.topicName,
+    partition: options.partition,
+    settings,
+    segments,
+    epochs,
+    producers,
+    logStartOffset,
+    logEndOffset,
+    recoveryPoint: Math.min(options.recoveryPoint, logEndOffset),
+    recovery: isRestored || options.isNew ? null : opened.report,
+    isNew: options.isNew,
+  })
+}
+
+interface Opened {
+  readonly logEndOffset: Offset
+  readonly producers: ProducerStates
+  readonly epochs: LeaderEpochs
+  readonly report: RecoveryReport | null
+}
+
+/** Segments by their names; leftovers of deletions go, index files without a log are no use. */
+function adoptFiles(segments: Segments, options: OpenLogOptions): void {
+  const { disk } = options.context
+  const { directory } = options
+  const names = disk.list(directory)
+  const bases = new Set<Offset>()
+  for (const name of names) {
+    const parsed = parseSegmentFileName(name)
+    if (parsed?.kind === 'log') bases.add(parsed.baseOffset)
+  }
+  const leftovers: string[] = []
+  for (const name of names) {
+    const parsed = parseSegmentFileName(name)
+    if (name.endsWith(deletedSuffix) || name.endsWith(cleanedSuffix)) {
+      leftovers.push(`${directory}/${name}`)
+    } else if (parsed && parsed.kind !== 'snapshot' && !bases.has(parsed.baseOffset)) {
+      disk.removeFile(`${directory}/${name}`)
+    }
+  }
+  if (leftovers.length > 0) options.context.removeLater(leftovers, 0)
+  for (const base of [...bases].sort((a, b) => a - b)) segments.adopt(base)
+  if (bases.size === 0) segments.create(options.logStartOffset)
+}
+
+/** True: the active segment is what it was at the clean stop that set the recovery point to the log's end. */
+function restoreActive(segments: Segments, logEndOffset: Offset): boolean {
+  const { active } = segments
+  if (active.isEmpty) return active.baseOffset === logEndOffset
+  const { disk } = segments.context
+  const summary = readSnapshot(disk, segments.directory, logEndOffset)?.summary ?? null
+  if (summary === null || summary.baseOffset !== active.baseOffset) return false
+  if (summary.sizeBytes !== active.sizeBytes) return false
+  active.restoreNotes(summary)
+  active.summary = summary
+  return true
+}
+
+function restoreRest(segments: Segments, logEndOffset: Offset): Opened {
+  return {
+    logEndOffset,
+    producers: statesAt(segments, logEndOffset),
+    epochs: loadEpochs(segments) ?? rebuildEpochs(segments, segments.all.length),
+    report: null,
+  }
+}
+
+function loadEpochs(segments: Segments): LeaderEpochs | null {
+  const { disk } = segments.context
+  const path = `${segments.directory}/${epochsFileName}`
+  if (!disk.exists(path)) return null
+  const starts: EpochStart[] | null = parseEpochs(disk.readFile(path))
+  return starts === null ? null : new LeaderEpochs(starts, false)
+}
+
+/** From the batches of the first `count` segments. One whose neighbour begins in the same epoch needs no scan. */
+function rebuildEpochs(segments: Segments, count: number): LeaderEpochs {
+  const epochs = new LeaderEpochs([], true)
+  for (let number = 0; number < count; number++) {
+    const next = segments.all[number + 1]
+    const endEpoch = next === undefined ? null : firstEpoch(next)
+    segments.at(number).scan({ from: 0 }, ({ header }) => {
+      if (header.partitionLeaderEpoch > epochs.latestEpoch) {
+        epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
+      }
+      return header.partitionLeaderEpoch !== endEpoch
+    })
+  }
+  return epochs
+}
+
+function firstEpoch(segment: Segment): number | null {
+  let epoch: number | null = null
+  segment.scan({ from: 0 }, ({ header }) => {
+    epoch = header.partitionLeaderEpoch
+    return false
+  })
+  return epoch
+}
+
+interface Damage {
+  readonly number: number
+  readonly position: number
+  readonly offset: Offset
+  readonly problem: string
+}
+
+/** Checks and indexes everything from the recovery point's segment on. */
+function recoverTail(segments: Segments, options: OpenLogOptions): Opened {
+  const from = Math.max(0, segments.floor(options.recoveryPoint))
+  const start = segments.at(from)
+  const epochs = loadEpochs(segments) ?? rebuildEpochs(segments, from)
+  epochs.truncateFromEnd(start.baseOffset)
+  const producers = statesAt(segments, start.baseOffset)
+  let nextOffset = start.baseOffset
+  let scannedBytes = 0
+  let damage: Damage | null = null
+  for (let number = from; number < segments.all.length && damage === null; number++) {
+    const segment = segments.at(number)
+    const order = orderProblem(segment, nextOffset, options)
+    if (order !== null) {
+      damage = { number: number - 1, position: segments.at(number - 1).sizeBytes, offset: nextOffset, problem: order }
+      break
+    }
+    const scan = recoverSegment(segments, segment, { producers, epochs, config: options.config })
+    scannedBytes += segment.sizeBytes
+    nextOffset = scan.nextOffset
+    if (scan.problem !== null) {
+      damage = { number, position: scan.position, offset: nextOffset, problem: scan.problem }
+    }
+  }
+  const cutBytes = damage === null ? 0 : cutDamage(segments, damage, options)
+  const lostBelowHighWatermark = nextOffset < options.highWatermark
+  const report = {
+    scannedBytes,
+    truncatedBytes: cutBytes,
+    problem: damage?.problem ?? null,
+    logEndOffset: nextOffset,
+    lostBelowHighWatermark,
+  }
+  if (cutBytes > 0 || lostBelowHighWatermark) {
+    options.context.logEvent('warn', 'log recovered', { directory: options.directory, ...report })
+  }
+  return { logEndOffset: nextOffset, producers, epochs, report }
+}
+
+function orderProblem(segment: Segment, nextOffset: Offset, options: OpenLogOptions): string | null {
+  if (segment.baseOffset < nextOffset) {
+    throw new ClusterError('CORRUPT', `${segment.file.path} overlaps the segment before it`)
+  }
+  const isGap = segment.baseOffset > nextOffset && !options.config.cleanupCompact
+  return isGap ? `offsets missing before segment ${segment.baseOffset}` : null
+}
+
+function recoverSegment(
+  segments: Segments,
+  segment: Segment,
+  into: {
+    readonly producers: ProducerStates
+    readonly epochs: LeaderEpochs
+    readonly config: LogConfig
+  },
+): { readonly position: number; readonly nextOffset: Offset; readonly problem: string | null } {
+  const { producers, epochs, config } = into
+  const indexes = segments.reset(segment)
+  let nextOffset = segment.baseOffset
+  let wentBack = false
+  const range = { from: 0, to: segment.sizeBytes, minOffset: segment.baseOffset, verify: true }
+  const scan = scanBatches(segment.file, range, batch => {
+    const { header } = batch
+    const epoch = header.partitionLeaderEpoch
+    if (epoch >= 0 && epoch < epochs.latestEpoch) {
+      wentBack = true
+      return false
+    }
+    if (epoch >= 0) epochs.assign(epoch, header.baseOffset)
+    segment.note(header, config.indexIntervalBytes)
+    applyScanned(producers, batch, indexes)
+    nextOffset = header.lastOffset + 1
+    return true
+  })
+  const problem = wentBack ? 'leader epoch went back' : scan.problem
+  return { position: scan.position, nextOffset, problem }
+}
+
+/** Returns the bytes that were cut; refuses where that would take what was durable or replicated. */
+function cutDamage(segments: Segments, damage: Damage, options: OpenLogOptions): number {
+  const segment = segments.at(damage.number)
+  const later = segments.all.slice(damage.number + 1)
+  const { file } = segment
+  const refuse = (why: string): never => {
+    throw new ClusterError(
+      'CORRUPT',
+      `${file.path} at byte ${damage.position} (offset ${damage.offset}): ${damage.problem}; ${why}`,
+    )
+  }
+  if (damage.offset < options.recoveryPoint) refuse('it was durable before')
+  const hasLater =
+    later.some(other => !other.isEmpty) ||
+    hasBatchAfter(file, { from: damage.position, to: file.sizeBytes, minOffset: damage.offset })
+  if (hasLater && damage.offset < options.highWatermark) {
+    refuse('good batches follow, and it was replicated')
+  }
+  const cutBytes =
+    later.reduce((sum, other) => sum + other.sizeBytes, 0) + file.sizeBytes - damage.position
+  segments.removeFrom(damage.number + 1, 0)
+  if (damage.position < file.sizeBytes) file.truncate(damage.position)
+  return cutBytes
+}

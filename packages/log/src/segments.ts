@@ -1,0 +1,253 @@
+import { assert, ClusterError, must, type Offset } from '@trimaran/common'
+import type { LogConfig } from './config.ts'
+import type { LogContext } from './context.ts'
+import { PooledFile } from './file-pool.ts'
+import { deletedSuffix, segmentFileKinds, segmentFileName } from './file-names.ts'
+import { ProducerStates } from './producer-state.ts'
+import { applyScanned, statesAt } from './replay.ts'
+import { Segment } from './segment.ts'
+import { readSnapshot, writeSnapshot } from './snapshots.ts'
+import { contentCrc, emptyIndexes, indexBytes, loadIndexes } from './segment-indexes.ts'
+import { type SegmentIndexes, type SegmentSummary, writeIndexes } from './segment-indexes.ts'
+
+/** The segments of one log, oldest first. Invariant: never empty once opened; the last one is the active one. */
+export class Segments {
+  readonly directory: string
+  readonly context: LogContext
+  readonly #config: () => LogConfig
+  readonly #list: Segment[] = []
+
+  constructor(context: LogContext, directory: string, config: () => LogConfig) {
+    this.context = context
+    this.directory = directory
+    this.#config = config
+  }
+
+  get all(): readonly Segment[] {
+    return this.#list
+  }
+
+  get first(): Segment {
+    return must(this.#list[0], 'a log has a segment')
+  }
+
+  get active(): Segment {
+    return must(this.#list.at(-1), 'a log has an active segment')
+  }
+
+  get sizeBytes(): number {
+    let sizeBytes = 0
+    for (const segment of this.#list) sizeBytes += segment.sizeBytes
+    return sizeBytes
+  }
+
+  /** A segment that is on the disk already. */
+  adopt(baseOffset: Offset): Segment {
+    const { files, disk } = this.context
+    return this.#push(
+      baseOffset,
+      PooledFile.openExisting(files, disk, Segment.path(this.directory, baseOffset)),
+    )
+  }
+
+  create(baseOffset: Offset): Segment {
+    const { files, disk } = this.context
+    const path = Segment.path(this.directory, baseOffset)
+    const segment = this.#push(baseOffset, PooledFile.create(files, disk, path))
+    segment.indexes = emptyIndexes(this.directory, baseOffset)
+    return segment
+  }
+
+  #push(baseOffset: Offset, file: PooledFile): Segment {
+    const last = this.#list.at(-1)
+    assert(last === undefined || last.baseOffset < baseOffset, 'segments are added at the end')
+    const segment = new Segment({
+      baseOffset,
+      file,
+      indexesOf: this.indexesOf,
+      settle: this.settle,
+      openedAtWallMs: this.context.clock.wallMs(),
+    })
+    this.#list.push(segment)
+    return segment
+  }
+
+  /** Number of the segment that holds `offset`, if any does; −1 below the first. */
+  floor(offset: Offset): number {
+    let low = -1
+    let high = this.#list.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1
+      if ((this.#list[middle] as Segment).baseOffset <= offset) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
+  at(number: number): Segment {
+    return must(this.#list[number], `a log has segment ${number}`)
+  }
+
+  /** Exclusive end of a sealed segment; of the active one, the log's end. */
+  endOffset(number: number, logEndOffset: Offset): Offset {
+    return this.#list[number + 1]?.baseOffset ?? logEndOffset
+  }
+
+  readonly indexesOf = (segment: Segment): SegmentIndexes => {
+    const indexes = segment.indexes ?? this.#load(segment)
+    this.context.indexes.used(segment, indexBytes(indexes))
+    return indexes
+  }
+
+  #load(segment: Segment): SegmentIndexes {
+    const summary = this.summaryOf(segment)
+    if (summary !== null && summary.sizeBytes === segment.sizeBytes) {
+      const loaded = loadIndexes(this.context.disk, this.directory, summary)
+      if (loaded !== null) {
+        segment.indexes = loaded
+        segment.restoreNotes(summary)
+        segment.summary = summary
+        return loaded
+      }
+    }
+    return this.rebuild(segment)
+  }
+
+  /** In memory, or in the snapshot taken where the segment ends. */
+  summaryOf(segment: Segment): SegmentSummary | null {
+    if (segment.summary !== null) return segment.summary
+    const next = this.#list[this.#list.indexOf(segment) + 1]
+    if (next === undefined) return null
+    const summary = readSnapshot(this.context.disk, this.directory, next.baseOffset)?.summary ?? null
+    if (summary !== null && summary.baseOffset !== segment.baseOffset) {
+      throw new ClusterError(
+        'CORRUPT',
+        `${this.directory}: the segment at ${summary.baseOffset}, before ${next.baseOffset}, is missing`,
+      )
+    }
+    return summary
+  }
+
+  /** From the log file itself, headers only; the aborted transactions need the producer state at the segment's start. */
+  rebuild(segment: Segment): SegmentIndexes {
+    const states = statesAt(this, segment.baseOffset)
+    const intervalBytes = segment.summary?.indexIntervalBytes ?? this.#config().indexIntervalBytes
+    const indexes = this.reset(segment)
+    segment.scan({ from: 0 }, batch => {
+      segment.note(batch.header, intervalBytes)
+      applyScanned(states, batch, indexes)
+      return true
+    })
+    if (segment !== this.active) this.#rewriteSummary(segment, states)
+    this.context.logEvent('info', 'segment indexes rebuilt', {
+      path: segment.file.path,
+      offsetEntries: indexes.offsets.count,
+      timeEntries: indexes.times.count,
+    })
+    return indexes
+  }
+
+  /** The snapshot at a sealed segment's end must vouch for what the index files are now. */
+  #rewriteSummary(segment: Segment, statesAtEnd: ProducerStates): void {
+    const { disk } = this.context
+    const offset = this.endOffset(this.#list.indexOf(segment), 0)
+    const kept = readSnapshot(disk, this.directory, offset)
+    const states = kept === null ? statesAtEnd : new ProducerStates()
+    if (kept !== null) states.restore(kept.entries, kept.undetermined, offset)
+    writeSnapshot(disk, { directory: this.directory, offset }, states, this.settle(segment))
+  }
+
+  reset(segment: Segment): SegmentIndexes {
+    segment.forgetNotes()
+    segment.summary = null
+    segment.indexes = emptyIndexes(this.directory, segment.baseOffset)
+    return segment.indexes
+  }
+
+  /** Largest timestamp of a sealed segment without loading its indexes, if its summary is at hand. */
+  largestTimestampMs(segment: Segment): number {
+    this.knowNotes(segment)
+    return segment.maxTimestampMs
+  }
+
+  knowNotes(segment: Segment): void {
+    if (segment.notesKnown) return
+    const summary = this.summaryOf(segment)
+    if (summary === null || summary.sizeBytes !== segment.sizeBytes) {
+      this.indexesOf(segment)
+      return
+    }
+    segment.restoreNotes(summary)
+    segment.summary = summary
+  }
+
+  /** Index files brought up to date, and what they are now. */
+  readonly settle = (segment: Segment): SegmentSummary => {
+    const known = segment.summary
+    if (known !== null && (segment.indexes === null || !isDirty(segment.indexes))) return known
+    const indexes = segment.indexes ?? this.indexesOf(segment)
+    segment.noteTime()
+    writeIndexes(this.context.disk, indexes)
+    const summary = {
+      baseOffset: segment.baseOffset,
+      sizeBytes: segment.sizeBytes,
+      maxTimestampMs: segment.maxTimestampMs,
+      offsetOfMaxTimestamp: segment.offsetOfMaxTimestamp,
+      bytesSinceIndexEntry: segment.bytesSinceIndexEntry,
+      indexIntervalBytes: this.#config().indexIntervalBytes,
+      offsetsCrc: contentCrc(indexes.offsets),
+      timesCrc: contentCrc(indexes.times),
+      abortedCrc: contentCrc(indexes.aborted),
+    }
+    segment.summary = summary
+    return summary
+  }
+
+  /** Renames the oldest away; their bytes go after the delay, so that reads under way can end. */
+  removeOldest(count: number, delayMs: number): void {
+    assert(count < this.#list.length, 'the active segment is never removed')
+    const paths: string[] = []
+    for (const segment of this.#list.slice(0, count)) {
+      this.#retire(segment, paths)
+      this.#list.shift()
+    }
+    this.#retired(paths, delayMs)
+  }
+
+  /** From the end backwards, so that whatever a crash leaves is a log without its tail. Durable when it returns. */
+  removeFrom(number: number, delayMs: number): void {
+    const paths: string[] = []
+    while (this.#list.length > number) this.#retire(this.#list.pop() as Segment, paths)
+    this.#retired(paths, delayMs)
+    if (paths.length > 0) this.context.disk.syncDirectory(this.directory)
+  }
+
+  #retire(segment: Segment, paths: string[]): void {
+    const { disk, indexes } = this.context
+    indexes.forget(segment)
+    for (const kind of segmentFileKinds) {
+      const path = `${this.directory}/${segmentFileName(segment.baseOffset, kind)}`
+      if (kind !== 'log' && !disk.exists(path)) continue
+      const retired = `${path}${deletedSuffix}`
+      disk.rename(path, retired)
+      if (kind === 'log') segment.file.renamed(retired)
+      paths.push(retired)
+    }
+    segment.file.close()
+  }
+
+  #retired(paths: readonly string[], delayMs: number): void {
+    if (paths.length > 0) this.context.removeLater(paths, delayMs)
+  }
+
+  close(): void {
+    for (const segment of this.#list) {
+      this.context.indexes.forget(segment)
+      segment.file.close()
+    }
+  }
+}
+
+function isDirty(indexes: SegmentIndexes): boolean {
+  return indexes.offsets.isDirty || indexes.times.isDirty || indexes.aborted.isDirty
+}
