@@ -39,3 +39,11 @@ export const topicOperations: number = bits([
   operation.describeConfigs,
   operation.alterConfigs,
 ])
+
+export const groupOperations: number = bits([
+  operation.read,
+  operation.delete,
+  operation.describe,
+  operation.describeConfigs,
+  operation.alterConfigs,
+])

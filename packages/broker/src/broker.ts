@@ -103,7 +103,6 @@ export class Broker implements MetadataPublisher {
       config,
       image,
       replicas: this.#replicas,
-      topicCreator,
       logEvent,
     })
     this.#imageWaiters = new ImageWaiters(clock, image)
