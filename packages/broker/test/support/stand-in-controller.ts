@@ -6,6 +6,7 @@ import {
   type Image,
   type MetadataPublisher,
   type MetadataRecord,
+  type TopicImage,
 } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
 import type { ControllerChannel } from '../../src/index.ts'
@@ -13,6 +14,21 @@ import type { ControllerChannel } from '../../src/index.ts'
 type Requests = ControllerRequests
 type Kind = keyof Requests
 type Answers = { [K in Kind]: (request: Requests[K]['request']) => Requests[K]['response'] }
+
+function deletionRecords(topic: TopicImage): MetadataRecord[] {
+  const partitionsOf = new Map<BrokerId, number[]>()
+  for (const { partition, replicas } of topic.partitions) {
+    for (const id of replicas) partitionsOf.set(id, [...(partitionsOf.get(id) ?? []), partition])
+  }
+  return [...partitionsOf].map(([brokerId, partitions]) => ({
+    kind: 'replicaDeletion',
+    topicId: topic.id,
+    topicName: topic.name,
+    brokerId,
+    partitions,
+    state: 'started',
+  }))
+}
 
 const fine = { errorCode: errorCodes.NONE, errorMessage: null }
 
@@ -104,6 +120,39 @@ export class StandInController implements ControllerChannel {
     )
   }
 
+  #createTopic(
+    topic: Requests['createTopics']['request']['topics'][number],
+    validateOnly: boolean,
+  ): Requests['createTopics']['response']['topics'][number] {
+    const partitionCount = topic.partitionCount === -1 ? 1 : topic.partitionCount
+    const replicationFactor = topic.replicationFactor === -1 ? 1 : topic.replicationFactor
+    const refused = (errorCode: number, errorMessage: string) => ({
+      name: topic.name,
+      errorCode,
+      errorMessage,
+      topicId: zeroUuid,
+      partitionCount: -1,
+      replicationFactor: -1,
+    })
+    if (this.image.topicsByName.has(topic.name)) {
+      return refused(errorCodes.TOPIC_ALREADY_EXISTS, `Topic '${topic.name}' already exists.`)
+    }
+    if (replicationFactor < 1 || replicationFactor > this.image.brokers.size) {
+      return refused(errorCodes.INVALID_REPLICATION_FACTOR, 'Replication factor does not fit.')
+    }
+    const configs = topic.configs.map(({ name, value }): MetadataRecord => ({
+      kind: 'config',
+      resourceType: 'topic',
+      resourceName: topic.name,
+      key: name,
+      value,
+    }))
+    const placed = this.#place(0, partitionCount, replicationFactor)
+    if (!validateOnly) this.commit([...this.topicRecords(topic.name, placed), ...configs])
+    const topicId = this.image.topicsByName.get(topic.name)?.id ?? zeroUuid
+    return { name: topic.name, ...fine, topicId, partitionCount, replicationFactor }
+  }
+
   readonly #answers: Answers = {
     registerBroker: request => {
       const brokerEpoch = this.image.endOffset
@@ -153,34 +202,7 @@ export class StandInController implements ControllerChannel {
       return { ...fine, firstProducerId, count: 1000 }
     },
     createTopics: ({ topics, validateOnly }) => ({
-      topics: topics.map(topic => {
-        if (this.image.topicsByName.has(topic.name)) {
-          return {
-            name: topic.name,
-            errorCode: errorCodes.TOPIC_ALREADY_EXISTS,
-            errorMessage: `Topic '${topic.name}' already exists.`,
-            topicId: zeroUuid,
-            partitionCount: -1,
-            replicationFactor: -1,
-          }
-        }
-        const partitionCount = topic.partitionCount === -1 ? 1 : topic.partitionCount
-        const replicationFactor = topic.replicationFactor === -1 ? 1 : topic.replicationFactor
-        const records = this.topicRecords(
-          topic.name,
-          this.#place(0, partitionCount, replicationFactor),
-        )
-        const configs = topic.configs.map(({ name, value }): MetadataRecord => ({
-          kind: 'config',
-          resourceType: 'topic',
-          resourceName: topic.name,
-          key: name,
-          value,
-        }))
-        if (!validateOnly) this.commit([...records, ...configs])
-        const topicId = this.image.topicsByName.get(topic.name)?.id ?? zeroUuid
-        return { name: topic.name, ...fine, topicId, partitionCount, replicationFactor }
-      }),
+      topics: topics.map(topic => this.#createTopic(topic, validateOnly)),
     }),
     deleteTopics: ({ topics }) => ({
       topics: topics.map(({ name, topicId }) => {
@@ -198,7 +220,7 @@ export class StandInController implements ControllerChannel {
             errorMessage: 'This topic does not exist.',
           }
         }
-        this.commit([{ kind: 'removeTopic', topicId: topic.id }])
+        this.commit([{ kind: 'removeTopic', topicId: topic.id }, ...deletionRecords(topic)])
         return { name: topic.name, topicId: topic.id, ...fine }
       }),
     }),
