@@ -126,12 +126,10 @@ export class GroupMember {
         const from = Math.floor((count * at) / takers.length)
         const to = Math.floor((count * (at + 1)) / takers.length)
         if (to > from)
-          owned
-            .get(memberId)
-            ?.push({
-              topic,
-              partitions: Array.from({ length: to - from }, (_, index) => from + index),
-            })
+          owned.get(memberId)?.push({
+            topic,
+            partitions: Array.from({ length: to - from }, (_, index) => from + index),
+          })
       })
     }
     return [...owned].map(([memberId, assignedPartitions]) => ({
