@@ -41,9 +41,9 @@ export function onVoteRequest(q: Quorum, from: NodeId, request: VoteRequest): vo
     // Naming a leader that is not heard any more would call the asker off.
     leaderId: granted || (request.preVote && !hearsLeader(q, from)) ? null : q.vouchedLeaderId,
   }
-  if (granted && !request.preVote && !q.bugs.voteBeforeDurable) q.sendWhenDurable(from, response)
+  if (!granted || request.preVote) q.send(from, response)
   else if (q.bugs.voteBeforeDurable) q.out.send(from, response)
-  else q.send(from, response)
+  else q.sendWhenDurable(from, response)
 }
 
 export function onVoteResponse(q: Quorum, from: NodeId, response: VoteResponse): void {

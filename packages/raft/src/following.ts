@@ -97,16 +97,9 @@ function epochsFit(q: Quorum, entries: FetchResponse['entries']): boolean {
 
 /** KIP-595, as KIP-101 for partitions: leaves at least one epoch per round behind, never a committed entry. */
 function truncateDiverging(q: Quorum, role: Follower, hint: SnapshotId | null): void {
-  const target = hint === null ? q.log.endOffset : truncationPoint(q, hint)
+  const target = hint === null ? q.log.endOffset : q.log.sharedEnd(hint)
   if (target >= q.log.endOffset) retryLater(q, role)
   else q.truncate(q.bugs.truncateAll ? q.log.startOffset : target)
-}
-
-function truncationPoint(q: Quorum, hint: SnapshotId): Offset {
-  const own = q.log.endOffsetForEpoch(hint.epoch)
-  // Older than all that is known here: only what the snapshot holds is shared for certain.
-  if (own === null) return q.log.startOffset
-  return Math.min(own.endOffset, hint.endOffset)
 }
 
 /** An answer that makes no sense is not asked for again at the speed of the network. */

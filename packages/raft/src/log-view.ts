@@ -98,6 +98,25 @@ export class LogView {
     return this.#startEpoch <= epoch ? { epoch: this.#startEpoch, endOffset } : null
   }
 
+  /**
+   * For the leader: where a log that ends at `fetchOffset` with an entry of `lastFetchedEpoch` leaves this one. Null if it is a
+   * prefix of this one, or too old to tell.
+   */
+  divergenceOf(fetchOffset: Offset, lastFetchedEpoch: QuorumEpoch): SnapshotId | null {
+    if (fetchOffset < this.#startOffset) return null
+    const end = this.endOffsetForEpoch(lastFetchedEpoch)
+    if (end === null) return null
+    return end.epoch !== lastFetchedEpoch || end.endOffset < fetchOffset ? end : null
+  }
+
+  /** For the follower: the end of what this log can share with one that leaves it at `divergence`. */
+  sharedEnd(divergence: SnapshotId): Offset {
+    const own = this.endOffsetForEpoch(divergence.epoch)
+    // Older than all that is known here: only what the snapshot holds is shared for certain.
+    if (own === null) return this.#startOffset
+    return Math.min(own.endOffset, divergence.endOffset)
+  }
+
   slice(from: Offset, to: Offset): readonly Entry[] {
     return this.#entries.slice(from - this.#startOffset, to - this.#startOffset)
   }

@@ -31,7 +31,9 @@ export function onFetchRequest(q: Quorum, from: NodeId, request: FetchRequest): 
   const replica = noteContact(q, role, from, request.replicaDirectoryId)
   releaseParked(q, role, from, request.fetchId)
   const { fetchId, fetchOffset } = request
-  const divergence = q.bugs.noDivergenceCheck ? null : divergenceOf(q, request)
+  const divergence = q.bugs.noDivergenceCheck
+    ? null
+    : q.log.divergenceOf(fetchOffset, request.lastFetchedEpoch)
   if (divergence !== null) {
     respond(q, from, { fetchId, fetchOffset, outcome: 'diverging', hint: divergence })
     return
@@ -143,15 +145,6 @@ function noteProgress(q: Quorum, replica: ReplicaProgress, fetchOffset: Offset):
   }
   replica.leaderEndOffsetAtLastFetch = visibleEnd
   replica.lastProgressMs = q.nowMs
-}
-
-/** Where the follower's log leaves this one; null if it is a prefix, or too old to tell. */
-function divergenceOf(q: Quorum, request: FetchRequest): SnapshotId | null {
-  const { fetchOffset, lastFetchedEpoch } = request
-  if (fetchOffset < q.log.startOffset) return null
-  const end = q.log.endOffsetForEpoch(lastFetchedEpoch)
-  if (end === null) return null
-  return end.epoch !== lastFetchedEpoch || end.endOffset < fetchOffset ? end : null
 }
 
 function needsSnapshot(q: Quorum, { fetchOffset, lastFetchedEpoch }: FetchRequest): boolean {

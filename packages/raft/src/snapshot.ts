@@ -1,4 +1,4 @@
-import { concatBytes } from '@trimaran/common'
+import { assert, concatBytes } from '@trimaran/common'
 import type { NodeId, Offset } from '@trimaran/common'
 import { noteLeaderAlive } from './following.ts'
 import { snapshotBytesMax, snapshotHoldMaxMs } from './limits.ts'
@@ -21,6 +21,7 @@ type FetchSnapshotResponse = Extract<Message, { kind: 'fetchSnapshotResponse' }>
  */
 export function saveSnapshot(q: Quorum, state: Uint8Array, endOffset: Offset): void {
   if (endOffset > q.highWatermark || endOffset <= q.log.startOffset) return
+  assert(state.length <= snapshotBytesMax / 2, 'a snapshot is small enough to be fetched')
   if (!isBeingFetched(q)) q.saveSnapshot(state, endOffset)
 }
 

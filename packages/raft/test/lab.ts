@@ -166,8 +166,11 @@ export class Lab {
       const { leaderId } = this.state(voter)
       if (leaderId !== null) this.step(voter, { kind: 'peerGone', nodeId: leaderId })
     }
-    this.stand(nodeId)
-    this.settle()
+    // Its first round may only teach it the epoch.
+    for (let round = 0; round < 3 && this.state(nodeId).role.kind !== 'leader'; round++) {
+      this.stand(nodeId)
+      this.settle()
+    }
     this.passes = before
   }
 

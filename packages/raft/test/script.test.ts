@@ -4,7 +4,7 @@ import type { Directive } from '@trimaran/common/testing'
 import { expect, test } from 'vitest'
 import { encode, Lab } from './lab.ts'
 
-const directory = `${import.meta.dirname}/testdata`
+const directory = `${import.meta.dirname}/../testdata`
 
 test.each(readdirSync(directory))('%s tells what happens', async file => {
   const path = `${directory}/${file}`

@@ -11,8 +11,8 @@ export interface QuorumStoreFixture {
 }
 
 /**
- * What every QuorumStore must do, for `test.each` or any other runner:
- * `for (const { name, run } of quorumStoreSuite(make)) test(name, run)`.
+ * What every QuorumStore must do, for any test runner: `run` rejects if the store does not. With vitest:
+ * `test.each(quorumStoreSuite(make))('level: $name', each => expect(each.run()).resolves.toBeUndefined())`.
  */
 export function quorumStoreSuite(
   make: () => Promise<QuorumStoreFixture>,

@@ -125,7 +125,11 @@ export class Checker {
 
   /** The node asks its disk for this; it is not durable yet. */
   writing(nodeId: number, write: QuorumWrite): void {
-    this.#node(nodeId).memory.apply(write)
+    const endOffset = write.snapshot?.id.endOffset ?? 0
+    const node = this.#node(nodeId)
+    if (endOffset >= this.committed.length)
+      violated('R17', `a snapshot of ${endOffset}, uncommitted`)
+    node.memory.apply(write)
   }
 
   durable(nodeId: number, write: QuorumWrite): void {

@@ -242,7 +242,7 @@ class Simulation {
       const victims =
         leaders.length > 0 && this.#nemesis.chance(1, 2) ? leaders : [...this.#up.keys()]
       if (victims.length > 0) this.#crash(this.#nemesis.pick(victims))
-      if (this.#nemesis.chance(1, 10)) for (const id of [...this.#up.keys()]) this.#crash(id)
+      if (this.#nemesis.chance(1, 10)) for (const id of this.#up.keys()) this.#crash(id)
     }
     if (this.#nemesis.chance(partPercent, 100)) {
       this.#parted = this.#nemesis.chance(1, 2)
