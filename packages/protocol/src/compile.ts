@@ -305,7 +305,7 @@ ${source.encode}
 }
 }
 //# sourceURL=kafka/${name}.v${version}.js`
-  // oxlint-disable-next-line no-new-func -- the source is our own schemas (see the head of this file)
+  // oxlint-disable-next-line typescript/no-implied-eval -- the source is our own schemas (see the head of this file)
   return new Function('Writer', 'emptyBytes', text)(Writer, emptyBytes) as Codec<S>
 }
 

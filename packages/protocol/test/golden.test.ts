@@ -157,6 +157,7 @@ describe('Produce', () => {
 
   test('v10 tells the new leader in tagged fields', () => {
     const body = {
+      throttleTimeMs: 0,
       responses: [
         {
           name: 't',

@@ -14,8 +14,8 @@ import {
 /**
  * OffsetCommit stores how far a group has read.
  *
- * v2 the broker decides on retention by v5 (KIP-211) · v3 throttle · v6 leader epoch (KIP-320) · v7
- * static members (KIP-345) · v8 flexible · v9 new groups (KIP-848) · v10 topic ids (KIP-848)
+ * v3 throttle · v5 no retention time any more (KIP-211) · v6 leader epoch (KIP-320) · v7 static
+ * members (KIP-345) · v8 flexible · v9 new groups (KIP-848) · v10 topic ids (KIP-848)
  */
 export const offsetCommit = api({
   key: 8,

@@ -2,7 +2,7 @@ import { api, array, boolean, int16, int32, int8, nullable, string, struct } fro
 
 /**
  * AlterConfigs replaces the whole dynamic configuration of a resource: what is not named goes back
- * to its default. IncrementalAlterConfigs (44) is the better one (KIP-339). v1 throttle semantics ·
+ * to its default. IncrementalAlterConfigs (44) is the better one (KIP-339). v1 answers before it throttles (KIP-219) ·
  * v2 flexible
  */
 export const alterConfigs = api({

@@ -3,7 +3,7 @@ import { api, array, boolean, int16, int32, nullable, string, struct } from '../
 /**
  * CreatePartitions makes topics wider. Brokers pass it on to the controller.
  *
- * v1 throttle semantics · v2 flexible · v3 THROTTLING_QUOTA_EXCEEDED (KIP-599)
+ * v1 answers before it throttles (KIP-219) · v2 flexible · v3 THROTTLING_QUOTA_EXCEEDED (KIP-599)
  */
 export const createPartitions = api({
   key: 37,

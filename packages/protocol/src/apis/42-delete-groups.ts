@@ -1,7 +1,7 @@
 import { api, array, int16, int32, string, struct } from '../schema.ts'
 
 /**
- * DeleteGroups removes groups without members, and their offsets (KIP-229). v1 throttle semantics ·
+ * DeleteGroups removes groups without members, and their offsets (KIP-229). v1 answers before it throttles (KIP-219) ·
  * v2 flexible
  */
 export const deleteGroups = api({
