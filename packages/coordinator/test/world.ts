@@ -70,7 +70,9 @@ export async function settle(): Promise<void> {
 interface SimPartition {
   batches: { readonly baseOffset: number; readonly endOffset: number; readonly bytes: Uint8Array }[]
   logStartOffset: number
+  /** What the leader knows; a new one may know less than what is committed. */
   highWatermark: number
+  committed: number
   leader: number
   epoch: number
   waiting: {
@@ -100,6 +102,7 @@ export class SimLog {
       batches: [],
       logStartOffset: 0,
       highWatermark: 0,
+      committed: 0,
       leader: -1,
       epoch: 0,
       waiting: [],
@@ -126,6 +129,7 @@ export class SimLog {
       partition.highWatermark,
       Math.min(highWatermark, this.endOffset(index)),
     )
+    partition.committed = Math.max(partition.committed, partition.highWatermark)
     const due = partition.waiting.filter(each => each.endOffset <= partition.highWatermark)
     partition.waiting = partition.waiting.filter(each => each.endOffset > partition.highWatermark)
     for (const { baseOffset, settle: done } of due) done({ kind: 'committed', baseOffset })
@@ -138,7 +142,7 @@ export class SimLog {
     options: { readonly keepTo?: number; readonly knownTo?: number } = {},
   ): number {
     const partition = this.partition(index)
-    const keepTo = Math.max(options.keepTo ?? this.endOffset(index), partition.highWatermark)
+    const keepTo = Math.max(options.keepTo ?? this.endOffset(index), partition.committed)
     partition.batches = partition.batches.filter(batch => batch.endOffset <= keepTo)
     partition.highWatermark = Math.min(
       options.knownTo ?? partition.highWatermark,
