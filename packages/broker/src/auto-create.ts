@@ -1,4 +1,4 @@
-import type { LogEvent } from '@trimaran/common'
+import type { Clock, LogEvent } from '@trimaran/common'
 import { errorCodes } from '@trimaran/protocol'
 import type { ControllerChannel } from './channels.ts'
 import type { BrokerConfig } from './config.ts'
@@ -7,6 +7,8 @@ import { consumerOffsetsTopic, internalTopics, topicNameProblem } from './topics
 
 /** Bounds what clients that ask for ever new names can keep under way: 1000 names of at most 249 characters. */
 const maxInFlight = 1000
+/** A name that could not be created is not tried again before: clients ask every tenth of a second. */
+const retryAfterMs = 250
 
 export interface TopicToCreate {
   readonly name: string
@@ -21,16 +23,19 @@ export interface TopicToCreate {
  * for once at a time, however many clients ask; they learn of the topic from the metadata, as with Kafka.
  */
 export class TopicAutoCreator {
+  readonly #clock: Clock
   readonly #controller: ControllerChannel
   readonly #config: BrokerConfig
   readonly #logEvent: LogEvent
   readonly #inFlight = new Set<string>()
 
   constructor(options: {
+    readonly clock: Clock
     readonly controller: ControllerChannel
     readonly config: BrokerConfig
     readonly logEvent: LogEvent
   }) {
+    this.#clock = options.clock
     this.#controller = options.controller
     this.#config = options.config
     this.#logEvent = options.logEvent
@@ -47,7 +52,10 @@ export class TopicAutoCreator {
   create(topic: TopicToCreate): void {
     if (this.#inFlight.has(topic.name) || this.#inFlight.size >= maxInFlight) return
     this.#inFlight.add(topic.name)
-    void this.#send(topic).finally(() => this.#inFlight.delete(topic.name))
+    void this.#send(topic).then(created => {
+      if (created) this.#inFlight.delete(topic.name)
+      else this.#deleteLater(topic.name)
+    })
   }
 
   #definition(name: string): TopicToCreate {
@@ -55,7 +63,12 @@ export class TopicAutoCreator {
     return { name, partitionCount: -1, replicationFactor: -1, configs: [] }
   }
 
-  async #send(topic: TopicToCreate): Promise<void> {
+  #deleteLater(name: string): void {
+    this.#clock.wakeAt(this.#clock.monotonicMs() + retryAfterMs, () => this.#inFlight.delete(name))
+  }
+
+  /** False: the controller does not want it, or nobody answered. */
+  async #send(topic: TopicToCreate): Promise<boolean> {
     const answer = await forward(
       this.#controller,
       'createTopics',
@@ -63,14 +76,15 @@ export class TopicAutoCreator {
       this.#config.requestTimeoutMs,
     )
     const outcome = answer.kind === 'failed' ? answer : answer.response.topics[0]
-    if (outcome === undefined) return
+    if (outcome === undefined) return false
     const { errorCode, errorMessage } = outcome
-    if (errorCode === errorCodes.NONE || errorCode === errorCodes.TOPIC_ALREADY_EXISTS) return
+    if (errorCode === errorCodes.NONE || errorCode === errorCodes.TOPIC_ALREADY_EXISTS) return true
     const level = internalTopics.has(topic.name) ? 'warn' : 'info'
     this.#logEvent(level, 'topic not created automatically', {
       topic: topic.name,
       errorCode,
       errorMessage,
     })
+    return false
   }
 }

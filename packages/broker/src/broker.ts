@@ -96,7 +96,7 @@ export class Broker implements MetadataPublisher {
       logEvent,
       epochs: { brokerEpoch },
     })
-    const topicCreator = new TopicAutoCreator({ controller, config, logEvent })
+    const topicCreator = new TopicAutoCreator({ clock, controller, config, logEvent })
     this.#groups = new Groups({
       clock,
       random,

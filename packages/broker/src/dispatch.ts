@@ -6,7 +6,7 @@
  * Everything up to the handler's first wait happens inside the call, so that the effects of one connection's requests
  * have the order of the requests although nobody waits for earlier answers.
  */
-import { ClusterError } from '@trimaran/common'
+import { AssertionError } from '@trimaran/common'
 import {
   ProtocolError,
   Reader,
@@ -57,7 +57,7 @@ export class Dispatcher {
 
   /**
    * `frame` is a request without its size; the result is the answer with it, or null for none. Rejects with
-   * CloseConnection when the connection must be closed, with anything else when the node is broken.
+   * CloseConnection when the connection must be closed, with AssertionError when the node is broken.
    */
   handle(connection: ConnectionContext, frame: Uint8Array): Promise<readonly Uint8Array[] | null> {
     const startMs = this.#services.clock.monotonicMs()
@@ -123,15 +123,16 @@ export class Dispatcher {
       this.#services.metrics.countError(handler.api.name, errorInfo(errorCode).name)
   }
 
-  /** Translates once what may end a connection; a broken invariant goes on up and ends the node. */
+  /**
+   * Translates once: a broken invariant goes on up and ends the node; anything else ends the connection it came from,
+   * since no client may have the power to stop a broker.
+   */
   #reject(error: unknown): never {
     this.#services.metrics.rejectedRequests.add()
+    if (error instanceof AssertionError || error instanceof CloseConnection) throw error
     if (error instanceof ProtocolError) throw new CloseConnection(error.message, { cause: error })
-    if (error instanceof ClusterError) {
-      this.#services.logEvent('error', 'request failed', { err: error })
-      throw new CloseConnection(error.message, { cause: error })
-    }
-    throw error
+    this.#services.logEvent('error', 'request failed', { err: error })
+    throw new CloseConnection('the request failed here', { cause: error })
   }
 }
 

@@ -38,7 +38,13 @@ function errorCodeOf(error: ClusterError): number {
     case 'NOT_CONTROLLER':
     case 'STOPPING':
       return errorCodes.NOT_CONTROLLER
-    default:
+    case 'DISK_FULL':
+    case 'DISK_FAILED':
+    case 'CORRUPT':
+    case 'WRONG_DIRECTORY':
+    case 'BAD_CONFIG':
+    case 'CANNOT_LISTEN':
+    case 'RPC_INVALID':
       return errorCodes.UNKNOWN_SERVER_ERROR
   }
 }

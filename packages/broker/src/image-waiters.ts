@@ -37,10 +37,10 @@ export class ImageWaiters {
   }
 
   onImage(image: Image): void {
-    for (const waiter of [...this.#waiting]) if (waiter.isMet(image)) waiter.settle()
+    for (const waiter of this.#waiting) if (waiter.isMet(image)) waiter.settle()
   }
 
   stop(): void {
-    for (const waiter of [...this.#waiting]) waiter.settle()
+    for (const waiter of this.#waiting) waiter.settle()
   }
 }

@@ -104,10 +104,11 @@ const failed = (name: string, errorCode: number, errorMessage: string | null): T
 /** As the metadata will show it: they may not have the topic yet. */
 function configsOfNew(
   overrides: TopicRequest['configs'],
-  { image, config, nodeId }: HandlerContext,
+  context: HandlerContext,
 ): NonNullable<TopicAnswer['configs']> {
   const own = new Map(overrides.map(({ name, value }) => [name, value]))
-  return describeTopicConfigs(image(), config.properties, '', nodeId).map(
+  const { config, nodeId } = context
+  return describeTopicConfigs(context.image(), config.properties, '', nodeId).map(
     ({ name, value, readOnly, source, isSensitive }) => {
       const override = own.get(name) ?? null
       return {

@@ -28,10 +28,10 @@ export const deleteRecords = handler(
       request.topics.map(async ({ name, partitions }) => ({
         name,
         partitions: await Promise.all(
-          partitions.map(partition =>
+          partitions.map(async partition =>
             duplicates.has(`${name}-${partition.partitionIndex}`)
               ? failed(partition, errorCodes.INVALID_REQUEST)
-              : deleteBelow(name, partition, timeoutMs, context),
+              : await deleteBelow(name, partition, timeoutMs, context),
           ),
         ),
       })),

@@ -36,7 +36,7 @@ export class MemoryDisk implements Disk {
   }
 
   rename(from: string, to: string): void {
-    for (const [path, file] of [...this.#files]) {
+    for (const [path, file] of this.#files) {
       if (path !== from && !path.startsWith(`${from}/`)) continue
       this.#files.delete(path)
       file.path = to + path.slice(from.length)
@@ -51,7 +51,7 @@ export class MemoryDisk implements Disk {
 
   async removeDirectory(directory: string): Promise<void> {
     await Promise.resolve()
-    for (const path of [...this.#files.keys()])
+    for (const path of this.#files.keys())
       if (path.startsWith(`${directory}/`)) this.#files.delete(path)
     this.#directories.delete(directory)
   }
