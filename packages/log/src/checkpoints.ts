@@ -37,7 +37,8 @@ function parseCount(text: string | undefined): number | null {
 
 export function formatOffsets(entries: Iterable<CheckpointEntry>): Uint8Array {
   const lines: string[] = []
-  for (const { topicName, partition, offset } of entries) lines.push(`${topicName} ${partition} ${offset}`)
+  for (const { topicName, partition, offset } of entries)
+    lines.push(`${topicName} ${partition} ${offset}`)
   return format(lines)
 }
 

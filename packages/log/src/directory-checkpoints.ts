@@ -23,7 +23,8 @@ class OffsetsFile {
       logEvent('warn', 'checkpoint unreadable', { path })
       return
     }
-    for (const entry of entries) this.#offsets.set(keyOf(entry.topicName, entry.partition), entry.offset)
+    for (const entry of entries)
+      this.#offsets.set(keyOf(entry.topicName, entry.partition), entry.offset)
   }
 
   get(topicName: string, partition: number): Offset {

@@ -1,5 +1,6 @@
 import { type Clock, ClusterError, type Disk, type LogEvent } from '@trimaran/common'
 import type { LogContext, RecoveryPointOf } from './context.ts'
+import { parentOf } from './file-names.ts'
 import { FilePool } from './file-pool.ts'
 import type { Segment } from './segment.ts'
 import { LoadedIndexes } from './segment-indexes.ts'
@@ -86,7 +87,7 @@ export class DirectoryContext implements LogContext {
       const present = paths.filter(path => this.disk.exists(path))
       const first = present[0]
       if (first === undefined) return
-      const trash = this.#trashName(first.slice(0, first.lastIndexOf('/')))
+      const trash = this.#trashName(parentOf(first))
       this.disk.makeDirectory(trash)
       for (const path of present) {
         this.disk.rename(path, `${trash}/${path.slice(path.lastIndexOf('/') + 1)}`)

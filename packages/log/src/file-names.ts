@@ -77,3 +77,9 @@ export function parsePartitionMetadata(text: string): TopicId | null {
   const match = /^version: 0\ntopic_id: ([A-Za-z0-9_-]{21}[AQgw])\n?$/.exec(text)
   return match === null ? null : (match[1] as string)
 }
+
+export function parentOf(path: string): string {
+  const slash = path.lastIndexOf('/')
+  if (slash < 0) return '.'
+  return slash === 0 ? '/' : path.slice(0, slash)
+}

@@ -1,5 +1,10 @@
 import type { LeaderEpoch, Offset } from '@trimaran/common'
-import { type BatchHeader, batchSizeBytes, readBatchHeader, verifyBatchCrc } from '@trimaran/protocol'
+import {
+  type BatchHeader,
+  batchSizeBytes,
+  readBatchHeader,
+  verifyBatchCrc,
+} from '@trimaran/protocol'
 import { corrupt, implausible } from './batch-scan.ts'
 import { readMarker } from './control-batch.ts'
 import type { TransactionMarker } from './producer-state.ts'

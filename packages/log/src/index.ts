@@ -1,6 +1,11 @@
 export type { CheckpointEntry } from './checkpoints.ts'
 export { defaultLogConfig, type LogConfig } from './config.ts'
-export { type DamagedLog, LogDirectory, type LogDirectoryOptions, type NewLog } from './log-directory.ts'
+export {
+  type DamagedLog,
+  LogDirectory,
+  type LogDirectoryOptions,
+  type NewLog,
+} from './log-directory.ts'
 export type { RecordPosition } from './lookups.ts'
 export type { AppendResult, PartitionLog } from './partition-log.ts'
 export { decodeProducerSnapshot, type ProducerSnapshot } from './producer-snapshot.ts'

@@ -40,7 +40,10 @@ export class LeaderEpochs {
       assert(epoch === latest.epoch, `leader epoch ${epoch} after ${latest.epoch}`)
       return
     }
-    while (this.#starts.length > 0 && (this.#starts.at(-1) as EpochStart).startOffset >= startOffset) {
+    while (
+      this.#starts.length > 0 &&
+      (this.#starts.at(-1) as EpochStart).startOffset >= startOffset
+    ) {
       this.#starts.pop()
     }
     this.#starts.push({ epoch, startOffset })

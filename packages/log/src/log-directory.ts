@@ -6,6 +6,7 @@ import { formatCleanShutdown, parseCleanShutdown } from './checkpoints.ts'
 import type { LogConfig } from './config.ts'
 import { DirectoryContext, openFileCountMax } from './directory-context.ts'
 import * as names from './file-names.ts'
+import { parentOf } from './file-names.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { openPartitionLog } from './recovery.ts'
 
@@ -62,7 +63,7 @@ export class LogDirectory {
       openFileCountMax: options.openFileCountMax ?? openFileCountMax,
       recoveryPointFell: log => this.#checkpoints.lowerRecoveryPoint(log, this.#logs.values()),
     })
-    disk.makeDirectory(directory)
+    makeDurable(disk, directory)
     const brokerEpoch = takeMarker(disk, directory)
     this.wasCleanShutdown = brokerEpoch !== null
     this.previousBrokerEpoch = brokerEpoch ?? noEpoch
@@ -130,7 +131,7 @@ export class LogDirectory {
   /** Logs that the metadata does not know are renamed aside and never served. Returns where they are now. */
   strays(known: (topicId: TopicId, partition: number) => boolean): string[] {
     const moved: string[] = []
-    for (const log of [...this.#logs.values()]) {
+    for (const log of this.#logs.values()) {
       if (!known(log.topicId, log.partition)) moved.push(this.#removeLog(log, 'stray'))
     }
     return moved
@@ -168,7 +169,8 @@ export class LogDirectory {
   async close({ brokerEpoch }: { readonly brokerEpoch: BrokerEpoch }): Promise<void> {
     const logs = [...this.#logs.values()]
     try {
-      while (logs.length > 0) await Promise.all(logs.splice(0, closesAtOnce).map(log => log.close()))
+      while (logs.length > 0)
+        await Promise.all(logs.splice(0, closesAtOnce).map(log => log.close()))
       if (this.failed === null) {
         this.checkpointRecoveryPoints()
         this.#disk.writeFileAtomic(
@@ -280,6 +282,15 @@ export class LogDirectory {
       throw this.#context.fail(error, path)
     }
   }
+}
+
+/** The data directory and those above it that are new, so that nothing in it can vanish as a whole. */
+function makeDurable(disk: Disk, directory: string): void {
+  const isThere = disk.exists(directory)
+  const parent = parentOf(directory)
+  if (!isThere && parent !== '.' && parent !== '/') makeDurable(disk, parent)
+  disk.makeDirectory(directory)
+  if (!isThere) disk.syncDirectory(parent)
 }
 
 /** Broker epoch of the marker, −1 if it names none; null if there is no marker. Durably gone when it returns. */

@@ -23,7 +23,10 @@ export function findTimestamp(
     if (first === null) continue
     let found: RecordPosition | null = null
     segment.scan({ from: first.position }, batch => {
-      if (batch.header.maxTimestampMs >= wanted.timestampMs && batch.header.lastOffset >= wanted.from) {
+      if (
+        batch.header.maxTimestampMs >= wanted.timestampMs &&
+        batch.header.lastOffset >= wanted.from
+      ) {
         found = recordIn(batch, wanted)
       }
       return found === null

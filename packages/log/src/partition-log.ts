@@ -6,12 +6,12 @@ import { formatEpochs } from './checkpoints.ts'
 import type { LogConfig } from './config.ts'
 import type { LogContext } from './context.ts'
 import { readMarker } from './control-batch.ts'
-import { epochsFileName, metadataFileName } from './file-names.ts'
+import { epochsFileName, metadataFileName, parentOf } from './file-names.ts'
 import { type FollowerBatch, readFollowerBatches } from './follower-batches.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import { abortedBetween, findMaxTimestamp, findTimestamp } from './lookups.ts'
 import type { RecordPosition } from './lookups.ts'
-import type { ProducerStates, TransactionMarker } from './producer-state.ts'
+import { ProducerStates, type TransactionMarker } from './producer-state.ts'
 import type { RecoveryReport } from './recovery-report.ts'
 import { applyBatch, statesAt } from './replay.ts'
 import { removableCount } from './retention.ts'
@@ -51,7 +51,7 @@ export interface PartitionLogParts {
   readonly logEndOffset: Offset
   readonly recoveryPoint: Offset
   readonly recovery: RecoveryReport | null
-  /** The directory and its identity are not durable yet. */
+  /** The directory and its identity are perhaps not durable yet. */
   readonly isNew: boolean
 }
 
@@ -162,7 +162,10 @@ export class PartitionLog {
     this.#checkWritable()
     const unstamped = readBatchHeader(batch, 0)
     assert(unstamped.sizeBytes === batch.length, 'a leader appends exactly one batch')
-    assert(leaderEpoch >= this.latestEpoch, `append in epoch ${leaderEpoch} after ${this.latestEpoch}`)
+    assert(
+      leaderEpoch >= this.latestEpoch,
+      `append in epoch ${leaderEpoch} after ${this.latestEpoch}`,
+    )
     if (batch.length > this.config.segmentBytes) {
       const errorMessage = `a batch of ${batch.length} bytes, the segment takes ${this.config.segmentBytes}`
       return { kind: 'rejected', errorCode: errorCodes.RECORD_LIST_TOO_LARGE, errorMessage }
@@ -174,7 +177,12 @@ export class PartitionLog {
       if (verdict.kind === 'duplicate') {
         const { lastOffset, offsetDelta, timestampMs } = verdict.batch
         const logAppendTimeMs = this.config.timestampType === 'LogAppendTime' ? timestampMs : -1
-        return { kind: 'duplicate', baseOffset: lastOffset - offsetDelta, lastOffset, logAppendTimeMs }
+        return {
+          kind: 'duplicate',
+          baseOffset: lastOffset - offsetDelta,
+          lastOffset,
+          logAppendTimeMs,
+        }
       }
     }
     stampBatch(batch, 0, this.#logEndOffset, leaderEpoch)
@@ -186,7 +194,12 @@ export class PartitionLog {
     const header = readBatchHeader(batch, 0)
     this.#write(batch, [{ header, marker }])
     this.#tail.append(header.baseOffset, this.#logEndOffset, batch)
-    return { kind: 'appended', baseOffset: header.baseOffset, lastOffset: header.lastOffset, logAppendTimeMs }
+    return {
+      kind: 'appended',
+      baseOffset: header.baseOffset,
+      lastOffset: header.lastOffset,
+      logAppendTimeMs,
+    }
   }
 
   /**
@@ -205,8 +218,10 @@ export class PartitionLog {
       gapsAllowed: this.config.cleanupCompact,
     })
     const first = batches[0]
-    if (first === undefined) return { firstOffset: this.#logEndOffset, endOffset: this.#logEndOffset }
-    if (first.header.baseOffset < this.#logEndOffset) this.#restartSegmentAt(first.header.baseOffset)
+    if (first === undefined)
+      return { firstOffset: this.#logEndOffset, endOffset: this.#logEndOffset }
+    if (first.header.baseOffset < this.#logEndOffset)
+      this.#restartSegmentAt(first.header.baseOffset)
     for (const run of this.#runsOf(batches)) {
       const [head, last] = [run[0] as FollowerBatch, run.at(-1) as FollowerBatch]
       this.#write(records.subarray(head.at, last.at + last.header.sizeBytes), run)
@@ -234,7 +249,8 @@ export class PartitionLog {
   #write(bytes: Uint8Array, batches: readonly MarkedBatch[]): void {
     const { header: last } = batches.at(-1) as MarkedBatch
     let maxTimestampMs = -1
-    for (const { header } of batches) maxTimestampMs = Math.max(maxTimestampMs, header.maxTimestampMs)
+    for (const { header } of batches)
+      maxTimestampMs = Math.max(maxTimestampMs, header.maxTimestampMs)
     const reason = rollReason(this.#segments.active, this.config, {
       sizeBytes: bytes.length,
       lastOffset: last.lastOffset,
@@ -328,10 +344,17 @@ export class PartitionLog {
     this.#segments.removeFrom(0, this.config.fileDeleteDelayMs)
     this.#segments.create(offset)
     this.#isDirectoryDirty = true
+    this.#syncNames()
     this.#logStartOffset = offset
     this.#epochs.clear()
+    removeSnapshots(this.#context.disk, this.directory, () => true)
+    this.#producers = new ProducerStates()
     this.#cutCaches(offset)
-    this.#context.logEvent('info', 'log emptied', { directory: this.directory, startOffset: offset })
+    this.#recoveryPoint = offset
+    this.#context.logEvent('info', 'log emptied', {
+      directory: this.directory,
+      startOffset: offset,
+    })
   }
 
   /** An emptied log whose start lies inside a batch: the file must be named after the batch. */
@@ -408,9 +431,7 @@ export class PartitionLog {
       if (count === this.#segments.all.length) this.roll()
       this.#segments.removeOldest(count, this.config.fileDeleteDelayMs)
       this.#sizeBytes = this.#segments.sizeBytes
-      this.incrementLogStartOffset(
-        Math.max(this.#logStartOffset, this.#segments.first.baseOffset),
-      )
+      this.incrementLogStartOffset(Math.max(this.#logStartOffset, this.#segments.first.baseOffset))
       return count
     })
   }
@@ -446,7 +467,8 @@ export class PartitionLog {
   flushDue(nowMonotonicMs: number): boolean {
     if (this.#logEndOffset - this.#recoveryPoint >= this.config.flushMessages) return true
     return (
-      this.#unflushedSinceMs !== null && nowMonotonicMs - this.#unflushedSinceMs >= this.config.flushMs
+      this.#unflushedSinceMs !== null &&
+      nowMonotonicMs - this.#unflushedSinceMs >= this.config.flushMs
     )
   }
 
@@ -477,7 +499,7 @@ export class PartitionLog {
     try {
       this.#syncNames()
       const startedMs = this.#context.clock.monotonicMs()
-      for (const segment of [...this.#segments.all]) {
+      for (const segment of this.#segments.all.slice()) {
         if (this.#needsSync(segment, target)) await segment.file.sync()
       }
       if (this.#isClosed) return
@@ -496,7 +518,8 @@ export class PartitionLog {
   /** Asked anew after each wait: retention and truncation may have taken the segment meanwhile. */
   #needsSync(segment: Segment, target: Offset): boolean {
     const number = this.#segments.all.indexOf(segment)
-    if (number < 0 || this.#isClosed || segment.isEmpty || segment.baseOffset >= target) return false
+    if (number < 0 || this.#isClosed || segment.isEmpty || segment.baseOffset >= target)
+      return false
     return this.#segments.endOffset(number, target) > this.#recoveryPoint
   }
 
@@ -514,7 +537,7 @@ export class PartitionLog {
       const metadata = disk.open(`${this.directory}/${metadataFileName}`)
       metadata.syncNow()
       metadata.close()
-      disk.syncDirectory(this.directory.slice(0, this.directory.lastIndexOf('/')))
+      disk.syncDirectory(parentOf(this.directory))
       this.#isNew = false
     }
     if (this.#isDirectoryDirty) {
@@ -539,7 +562,11 @@ export class PartitionLog {
     const { disk } = this.#context
     // One between two segments' starts served the last opening and is of no more use.
     const bases = new Set(this.#segments.all.map(segment => segment.baseOffset))
-    removeSnapshots(disk, this.directory, offset => !bases.has(offset) && offset !== this.#logEndOffset)
+    removeSnapshots(
+      disk,
+      this.directory,
+      offset => !bases.has(offset) && offset !== this.#logEndOffset,
+    )
     const target = { directory: this.directory, offset: this.#logEndOffset }
     writeSnapshot(disk, target, this.#producers, summary)
   }

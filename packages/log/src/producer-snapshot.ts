@@ -133,7 +133,9 @@ export function decodeProducerSnapshot(bytes: Uint8Array): ProducerSnapshot | nu
     at += entryBytes
   }
   const isOurs = at + 4 <= bytes.length && view.getInt32(at) === extensionMark
-  return isOurs ? readExtension(view, at + 4, entries) : { entries, undetermined: [], summary: null }
+  return isOurs
+    ? readExtension(view, at + 4, entries)
+    : { entries, undetermined: [], summary: null }
 }
 
 function readEntry(view: DataView, at: number): ProducerEntry {

@@ -92,7 +92,9 @@ export class ProducerStates {
     if (entry === undefined) return next
     const duplicate = findDuplicate(entry, header)
     if (duplicate !== undefined) return { kind: 'duplicate', batch: duplicate }
-    return checkEpoch(entry, header) ?? checkSequence(entry, header) ?? checkTransaction(entry, header)
+    return (
+      checkEpoch(entry, header) ?? checkSequence(entry, header) ?? checkTransaction(entry, header)
+    )
   }
 
   /** After the write, and when replaying: the log is the truth. Returns the transaction that a marker ended. */

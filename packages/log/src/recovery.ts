@@ -71,7 +71,8 @@ export function openPartitionLog(options: OpenLogOptions): PartitionLog {
     logEndOffset,
     recoveryPoint: Math.min(options.recoveryPoint, logEndOffset),
     recovery: isRestored || options.isNew ? null : opened.report,
-    isNew: options.isNew,
+    // A process that was killed may have left names that no sync made durable.
+    isNew: !options.isClean || options.isNew,
   })
 }
 
@@ -182,7 +183,12 @@ function recoverTail(segments: Segments, options: OpenLogOptions): Opened {
     const segment = segments.at(number)
     const order = orderProblem(segment, nextOffset, options)
     if (order !== null) {
-      damage = { number: number - 1, position: segments.at(number - 1).sizeBytes, offset: nextOffset, problem: order }
+      damage = {
+        number: number - 1,
+        position: segments.at(number - 1).sizeBytes,
+        offset: nextOffset,
+        problem: order,
+      }
       break
     }
     const scan = recoverSegment(segments, segment, { producers, epochs, config: options.config })
@@ -207,7 +213,11 @@ function recoverTail(segments: Segments, options: OpenLogOptions): Opened {
   return { logEndOffset: nextOffset, producers, epochs, report }
 }
 
-function orderProblem(segment: Segment, nextOffset: Offset, options: OpenLogOptions): string | null {
+function orderProblem(
+  segment: Segment,
+  nextOffset: Offset,
+  options: OpenLogOptions,
+): string | null {
   if (segment.baseOffset < nextOffset) {
     throw new ClusterError('CORRUPT', `${segment.file.path} overlaps the segment before it`)
   }

@@ -60,7 +60,11 @@ function replay(
   states: ProducerStates,
 ): void {
   if (range.from >= range.to) return
-  for (let number = Math.max(0, segments.floor(range.from)); number < segments.all.length; number++) {
+  for (
+    let number = Math.max(0, segments.floor(range.from));
+    number < segments.all.length;
+    number++
+  ) {
     const segment = segments.at(number)
     if (segment.baseOffset >= range.to) return
     segment.scan({ from: 0 }, batch => {

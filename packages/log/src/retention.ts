@@ -26,7 +26,8 @@ export function removableCount(segments: Segments, window: RetentionWindow): num
     const endOffset = segments.endOffset(count, window.logEndOffset)
     if (segment.isEmpty && segment === segments.active) break
     if (endOffset > highWatermark) break
-    const isExcess = excessBytes > 0 && excessBytes >= segment.sizeBytes && segment !== segments.active
+    const isExcess =
+      excessBytes > 0 && excessBytes >= segment.sizeBytes && segment !== segments.active
     const isBelowStart = endOffset <= window.logStartOffset && segment !== segments.active
     if (!isExcess && !isBelowStart && !isExpired(segments, segment, window)) break
     excessBytes -= segment.sizeBytes

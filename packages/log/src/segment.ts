@@ -1,5 +1,10 @@
 import { emptyBytes, type Offset } from '@trimaran/common'
-import { type BatchHeader, batchBaseOffset, batchSizeBytes, BATCH_OVERHEAD } from '@trimaran/protocol'
+import {
+  type BatchHeader,
+  batchBaseOffset,
+  batchSizeBytes,
+  BATCH_OVERHEAD,
+} from '@trimaran/protocol'
 import { corrupt, scanBatches, type ScannedBatch } from './batch-scan.ts'
 import { PooledFile } from './file-pool.ts'
 import { segmentFileName } from './file-names.ts'
@@ -195,7 +200,10 @@ export class Segment {
       if (chunk.length - at < BATCH_OVERHEAD) {
         start += at
         at = 0
-        chunk = this.file.read(start, Math.min(Math.max(limits.maxBytes, headerSlackBytes), sizeBytes - start))
+        chunk = this.file.read(
+          start,
+          Math.min(Math.max(limits.maxBytes, headerSlackBytes), sizeBytes - start),
+        )
       }
       this.#check(chunk, at, start)
       if (lastOffsetAt(chunk, at) >= offset) break

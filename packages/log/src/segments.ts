@@ -118,7 +118,8 @@ export class Segments {
     if (segment.summary !== null) return segment.summary
     const next = this.#list[this.#list.indexOf(segment) + 1]
     if (next === undefined) return null
-    const summary = readSnapshot(this.context.disk, this.directory, next.baseOffset)?.summary ?? null
+    const summary =
+      readSnapshot(this.context.disk, this.directory, next.baseOffset)?.summary ?? null
     if (summary !== null && summary.baseOffset !== segment.baseOffset) {
       throw new ClusterError(
         'CORRUPT',

@@ -47,7 +47,11 @@ export class TailCache {
   /** null: not kept, the file has it. */
   read(
     offset: Offset,
-    limits: { readonly maxBytes: number; readonly endOffset: Offset; readonly minOneBatch: boolean },
+    limits: {
+      readonly maxBytes: number
+      readonly endOffset: Offset
+      readonly minOneBatch: boolean
+    },
   ): Uint8Array | null {
     const first = this.#batches[0]
     if (first === undefined || offset < first.baseOffset) return null

@@ -19,9 +19,7 @@ export function lastOffsetOlderThan(
 ): Offset {
   const { view } = index
   const count = index.countWhile(at => readInt64(view, at) < timestampMs)
-  return count === 0
-    ? baseOffset - 1
-    : baseOffset + view.getInt32((count - 1) * timeEntryBytes + 8)
+  return count === 0 ? baseOffset - 1 : baseOffset + view.getInt32((count - 1) * timeEntryBytes + 8)
 }
 
 /** Does nothing when the largest timestamp has not grown since the last entry. */

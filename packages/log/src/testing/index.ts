@@ -1,0 +1,9 @@
+export { type DiskCheck, diskSuite } from './disk-suite.ts'
+export { SimClock } from './sim-clock.ts'
+export {
+  type CrashMode,
+  crashModes,
+  type DiskOperation,
+  SimDisk,
+  type SimDiskOptions,
+} from './sim-disk.ts'
