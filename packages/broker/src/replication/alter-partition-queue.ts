@@ -12,7 +12,7 @@ export interface AlterPartitionQueueOptions {
   readonly brokerEpoch: () => BrokerEpoch
   readonly controller: ControllerChannel
   readonly logEvent: LogEvent
-  /** 'retry': ask the same again. `certain`: this was the only attempt that can have reached a controller. */
+  /** 'retry': ask the same again. `certain`: no other attempt can still reach a controller. */
   readonly answered: (
     partition: Partition,
     proposal: IsrProposal,
@@ -24,12 +24,14 @@ export interface AlterPartitionQueueOptions {
 interface Item {
   readonly partition: Partition
   readonly proposal: IsrProposal
-  /** Earlier attempts without an answer. */
-  lostAttempts: number
+  /** When the last attempt ended without an answer; −∞: none did. */
+  lostAtMs: number
 }
 
 /** A lost answer must not fence a leader's ISR for long (B10); a commit takes milliseconds. */
 const alterPartitionTimeoutMs = 5_000
+/** Six timeouts: after this a request is on no wire and in no queue any more. */
+const lostAttemptMaxMs = 30_000
 const retryMs = 50
 const retryMaxMs = 1_000
 /** Of one request: at some 100 bytes each it stays far below the 4 MiB of a gRPC message. */
@@ -60,7 +62,7 @@ export class AlterPartitionQueue {
 
   /** Replaces what was asked for the partition: it lost by its epoch. */
   submit(partition: Partition, proposal: IsrProposal): void {
-    this.#items.set(partition, { partition, proposal, lostAttempts: 0 })
+    this.#items.set(partition, { partition, proposal, lostAtMs: -Infinity })
     if (!this.#cancelRetry) this.#endOfTurn.request()
   }
 
@@ -130,12 +132,13 @@ export class AlterPartitionQueue {
     const answersByPartition = new Map(
       answers.map(answer => [`${answer.topicId}/${answer.partition}`, answer]),
     )
+    const nowMs = this.#options.clock.monotonicMs()
     let isOpen = false
     for (const item of items) {
       const { partition, proposal } = item
       if (this.#items.get(partition) !== item) continue
       const answer = answersByPartition.get(`${partition.topicId}/${partition.partition}`)
-      const certain = item.lostAttempts === 0
+      const certain = nowMs - item.lostAtMs > lostAttemptMaxMs
       if (answer && this.#options.answered(partition, proposal, answer, certain) === 'done') {
         // The answer may have led to the next proposal already.
         if (this.#items.get(partition) === item) this.#items.delete(partition)
@@ -151,7 +154,8 @@ export class AlterPartitionQueue {
   }
 
   #failed(items: readonly Item[], isLost: boolean, fields: Record<string, unknown>): void {
-    if (isLost) for (const item of items) item.lostAttempts++
+    const nowMs = this.#options.clock.monotonicMs()
+    if (isLost) for (const item of items) item.lostAtMs = nowMs
     this.#options.logEvent('debug', 'isr changes wait for a controller', {
       count: items.length,
       ...fields,

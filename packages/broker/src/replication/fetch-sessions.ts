@@ -220,6 +220,8 @@ export class FetchSessions {
       session.positions.set(key, position)
       this.#list(position)
     } else {
+      // In a new epoch it may have dropped what it was told in the old one.
+      if (named.currentLeaderEpoch !== position.currentLeaderEpoch) position.sentHighWatermark = -1
       position.currentLeaderEpoch = named.currentLeaderEpoch
       position.fetchOffset = named.fetchOffset
       position.lastFetchedEpoch = named.lastFetchedEpoch
@@ -363,7 +365,8 @@ export class FetchSessions {
 }
 
 function markTold(position: FollowerPosition, result: ReplicaFetchResult): void {
-  position.sentHighWatermark = result.highWatermark
+  const isTaken = result.errorCode === 0 && !result.diverging
+  position.sentHighWatermark = isTaken ? result.highWatermark : -1
   position.sentLogStartOffset = result.logStartOffset
   position.isAnswered =
     result.records.length > 0 || result.errorCode !== 0 || result.diverging !== null

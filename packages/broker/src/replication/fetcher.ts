@@ -29,6 +29,12 @@ export interface ReplicaFetcherOptions {
     asked: FetchPosition,
     result: ReplicaFetchResult,
   ) => Applied
+  /** The answer is to an earlier position: only what it says of the leader counts. */
+  readonly late: (
+    partition: Partition,
+    follower: PartitionFollower,
+    result: ReplicaFetchResult,
+  ) => void
 }
 
 /**
@@ -197,7 +203,12 @@ export class ReplicaFetcher {
 
   #apply(result: ReplicaFetchResult, sessionEpoch: number): void {
     const followed = this.#byTopic.get(result.topicId)?.get(result.partition)
-    if (!followed?.asked || followed.backOff || followed.askedIn > sessionEpoch) return
+    if (!followed?.asked || followed.backOff) return
+    // Named anew since: this answers an older question.
+    if (followed.askedIn > sessionEpoch) {
+      this.#options.late(followed.partition, followed.follower, result)
+      return
+    }
     const applied = this.#options.apply(
       followed.partition,
       followed.follower,

@@ -1,6 +1,6 @@
 import { ClusterError } from '@trimaran/common'
 import type { BrokerId } from '@trimaran/common'
-import { batchBaseOffset } from '@trimaran/protocol'
+import { batchBaseOffset, errorCodes } from '@trimaran/protocol'
 import type { ReplicaFetchChannel, ReplicaFetchResult } from '../channels.ts'
 import type { ReplicationContext } from './context.ts'
 import { ReplicaFetcher } from './fetcher.ts'
@@ -89,6 +89,7 @@ export class FollowerSide {
       logEvent: context.logEvent,
       apply: (partition, follower, asked, result) =>
         this.#apply(partition, follower, asked, result),
+      late: (partition, follower, result) => this.#takeHighWatermark(partition, follower, result),
     })
     this.#fetchers.set(leader, fetcher)
     return fetcher
@@ -171,6 +172,17 @@ export class FollowerSide {
     if (!partition.fsyncsBeforeAck) return 'again'
     this.#options.flusher.request(partition)
     return 'flushing'
+  }
+
+  /** Without a divergence the log was the leader's at that position, and within an epoch it stays so. */
+  #takeHighWatermark(
+    partition: Partition,
+    follower: PartitionFollower,
+    result: ReplicaFetchResult,
+  ): void {
+    if (result.errorCode !== errorCodes.NONE || result.diverging) return
+    if (result.leaderEpoch === follower.leaderEpoch)
+      this.#raise(partition, follower, result.highWatermark)
   }
 
   #raise(partition: Partition, follower: PartitionFollower, leaders: number): void {

@@ -92,10 +92,7 @@ export class LeaderSide {
       minInsyncReplicas: partition.config.minInsyncReplicas,
       lagTimeMaxMs: context.config.replicaLagTimeMaxMs,
       nowMs: context.clock.monotonicMs(),
-      isEligible: (brokerId, brokerEpoch) => {
-        const broker = context.table.image.brokers.get(brokerId)
-        return broker?.epoch === brokerEpoch && !broker.fenced && !broker.inControlledShutdown
-      },
+      broker: brokerId => context.table.image.brokers.get(brokerId),
       bugs: context.bugs,
     })
     if (partition.fsyncsBeforeAck) this.#options.flusher.request(partition)

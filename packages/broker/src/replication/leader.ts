@@ -34,6 +34,13 @@ export interface AlterPartitionAnswer {
   readonly isr: readonly BrokerId[]
 }
 
+/** What a leader asks about other brokers; a BrokerImage is one. */
+export interface MemberBroker {
+  readonly epoch: BrokerEpoch
+  readonly fenced: boolean
+  readonly inControlledShutdown: boolean
+}
+
 export interface PartitionLeaderOptions {
   readonly me: BrokerId
   readonly image: PartitionImage
@@ -46,8 +53,8 @@ export interface PartitionLeaderOptions {
   readonly minInsyncReplicas: number
   readonly lagTimeMaxMs: number
   readonly nowMs: number
-  /** The newest metadata has the broker in this incarnation, unfenced and not shutting down (KIP-841, KIP-903). */
-  readonly isEligible: (brokerId: BrokerId, brokerEpoch: BrokerEpoch) => boolean
+  /** As the newest metadata has it. */
+  readonly broker: (brokerId: BrokerId) => MemberBroker | undefined
   readonly bugs?: ReadonlySet<ReplicationBug>
 }
 
@@ -64,7 +71,7 @@ export class PartitionLeader {
   readonly epochStartOffset: Offset
   readonly #me: BrokerId
   readonly #lagTimeMaxMs: number
-  readonly #isEligible: PartitionLeaderOptions['isEligible']
+  readonly #broker: PartitionLeaderOptions['broker']
   readonly #bugs: ReadonlySet<ReplicationBug> | undefined
   readonly #progress = new Map<BrokerId, ReplicaProgress>()
   #image: PartitionImage
@@ -87,7 +94,7 @@ export class PartitionLeader {
     this.epochStartOffset = options.logEndOffset
     this.#partitionEpoch = image.partitionEpoch
     this.#lagTimeMaxMs = options.lagTimeMaxMs
-    this.#isEligible = options.isEligible
+    this.#broker = options.broker
     this.#bugs = options.bugs
     this.#minInsyncReplicas = options.minInsyncReplicas
     this.#logEndOffset = options.logEndOffset
@@ -226,7 +233,7 @@ export class PartitionLeader {
         return 'committed'
       case errorCodes.INELIGIBLE_REPLICA:
       case errorCodes.OPERATION_NOT_ATTEMPTED:
-        if (!certain) return 'retry'
+        if (!certain && this.#mayComeTrue(proposal)) return 'retry'
         this.#state = { kind: 'committed', isr: this.#state.isr }
         this.#maximal = maximalIsr(this.#state)
         this.#advance(nowMs)
@@ -318,6 +325,23 @@ export class PartitionLeader {
       committed = Math.min(committed, replica.logEndOffset)
     }
     if (committed > this.#highWatermark) this.#highWatermark = committed
+  }
+
+  /** The metadata has it in this incarnation, unfenced and not shutting down (KIP-841, KIP-903). */
+  #isEligible(brokerId: BrokerId, brokerEpoch: BrokerEpoch): boolean {
+    const broker = this.#broker(brokerId)
+    return broker?.epoch === brokerEpoch && !broker.fenced && !broker.inControlledShutdown
+  }
+
+  /**
+   * An earlier attempt may have been lost on its way to the controller, or only its answer. A smaller ISR that comes true
+   * later is harmless: the leader counts more than that. A larger one is not, unless it names an incarnation that is over.
+   */
+  #mayComeTrue(proposal: IsrProposal): boolean {
+    const state = this.#state
+    if (state.kind !== 'pendingExpand') return false
+    const adding = proposal.newIsr.find(({ brokerId }) => brokerId === state.adding)
+    return adding !== undefined && this.#broker(adding.brokerId)?.epoch === adding.brokerEpoch
   }
 
   /** Under constant load a replica would chase the HW for ever, were it not waited for once it is caught up. */

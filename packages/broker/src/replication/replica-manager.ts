@@ -1,4 +1,3 @@
-import { assert } from '@trimaran/common'
 import type { ClusterError, TopicId } from '@trimaran/common'
 import type { LogDirectory, PartitionLog } from '@trimaran/log'
 import { configKey, deltaBetween, emptyImage } from '@trimaran/metadata'
@@ -280,7 +279,6 @@ export class ReplicaManager implements Replicas {
   }
 
   append(request: AppendRequest): Promise<readonly AppendResult[]> {
-    assert(!this.#isStopped, 'nothing is appended after the shutdown')
     return this.#leaderSide.append(request)
   }
 
