@@ -3,7 +3,13 @@ import { errorCodes } from '@trimaran/protocol'
 import type { ControllerChannel } from './channels.ts'
 import type { BrokerConfig } from './config.ts'
 import { forward } from './forward.ts'
-import { consumerOffsetsTopic, internalTopics, topicNameProblem } from './topics.ts'
+import {
+  clusterMetadataTopic,
+  consumerOffsetsTopic,
+  internalTopics,
+  topicNameProblem,
+  transactionStateTopic,
+} from './topics.ts'
 
 /** Bounds what clients that ask for ever new names can keep under way: 1000 names of at most 249 characters. */
 const maxInFlight = 1000
@@ -43,8 +49,11 @@ export class TopicAutoCreator {
 
   /** What a name that does not exist is answered with: it may be on its way after this. */
   requested(name: string): number {
-    if (topicNameProblem(name) !== null) return errorCodes.INVALID_TOPIC_EXCEPTION
-    this.create(this.#definition(name))
+    if (topicNameProblem(name) !== null || name === clusterMetadataTopic) {
+      return errorCodes.INVALID_TOPIC_EXCEPTION
+    }
+    // Without transactions nobody would keep anything there.
+    if (name !== transactionStateTopic) this.create(this.#definition(name))
     return errorCodes.UNKNOWN_TOPIC_OR_PARTITION
   }
 

@@ -359,6 +359,22 @@ test('the quorum is described by who leads it', async () => {
   ])
 })
 
+test('an answer does not grow by asking for the same again', async () => {
+  const many = <T>(item: T): T[] => Array.from({ length: 5000 }, () => item)
+  const quorum = await client.call(apis.describeQuorum, 2, {
+    topics: many({
+      topicName: '__cluster_metadata',
+      partitions: many({ partitionIndex: 0 }).slice(0, 3),
+    }),
+  })
+  expect(quorum.topics.map(topic => topic.partitions.length)).toEqual([1])
+  const configs = await client.call(apis.describeConfigs, 4, {
+    resources: many({ resourceType: brokerResource, resourceName: '2', configurationKeys: null }),
+    includeSynonyms: true,
+  })
+  expect(configs.results).toHaveLength(1)
+})
+
 test('a broker that is gone for good is unregistered', async () => {
   expect((await client.call(apis.unregisterBroker, 0, { brokerId: 9 })).errorCode).toBe(
     errorCodes.BROKER_ID_NOT_REGISTERED,

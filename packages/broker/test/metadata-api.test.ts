@@ -1,5 +1,5 @@
 import { zeroUuid } from '@trimaran/common'
-import { apis, errorCodes } from '@trimaran/protocol'
+import { apis, errorCodes, type IncomingResponseOf } from '@trimaran/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { clusterOperations, notAsked, topicOperations } from '../src/authorized-operations.ts'
 import { TestCluster } from './support/test-cluster.ts'
@@ -148,6 +148,17 @@ test('nothing is created when the client or the broker says no, or the name is n
   await closed.stop()
 })
 
+test('topics that only a quorum or transactions could fill are not created', async () => {
+  const topics = ['__cluster_metadata', '__transaction_state'].map(name => ({ name }))
+  const answer = await cluster.client().call(apis.metadata, 1, { topics })
+  expect(answer.topics.map(topic => topic.errorCode)).toEqual([
+    errorCodes.INVALID_TOPIC_EXCEPTION,
+    errorCodes.UNKNOWN_TOPIC_OR_PARTITION,
+  ])
+  await cluster.clock.advance(10)
+  expect(cluster.controller.count('createTopics')).toBe(0)
+})
+
 test('the offsets topic is created with its own settings', async () => {
   const topics = [{ name: '__consumer_offsets', topicId: zeroUuid }]
   await cluster.client().call(apis.metadata, 12, { topics, allowAutoTopicCreation: true })
@@ -221,18 +232,16 @@ test('DescribeTopicPartitions pages through sorted topics with a cursor', async 
   await cluster.addTopic('b', [[1], [2], [3]])
   await cluster.addTopic('a', [[1], [2]])
   const client = cluster.client()
-  const pages: [string, number[]][][] = []
+  const pages: [string | null, number[]][][] = []
   let cursor: { topicName: string; partitionIndex: number } | null = null
   do {
-    const page: {
-      topics: { name: string | null; partitions: { partitionIndex: number }[] }[]
-      nextCursor: typeof cursor
-    } = await client.call(apis.describeTopicPartitions, 0, {
-      topics: [],
-      responsePartitionLimit: 2,
-      cursor,
-    })
-    pages.push(page.topics.map(t => [t.name ?? '', t.partitions.map(p => p.partitionIndex)]))
+    const request = { topics: [], responsePartitionLimit: 2, cursor }
+    const page: IncomingResponseOf<typeof apis.describeTopicPartitions> = await client.call(
+      apis.describeTopicPartitions,
+      0,
+      request,
+    )
+    pages.push(page.topics.map(t => [t.name, t.partitions.map(p => p.partitionIndex)]))
     cursor = page.nextCursor
   } while (cursor !== null)
   expect(pages).toEqual([[['a', [0, 1]]], [['b', [0, 1]]], [['b', [2]]]])

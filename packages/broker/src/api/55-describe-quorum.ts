@@ -5,11 +5,12 @@
  * The only topic is `__cluster_metadata`, partition 0; any other is UNKNOWN_TOPIC_OR_PARTITION in its place.
  */
 import type { QuorumReplica } from '@trimaran/metadata'
-import { apis, errorCodes, type ResponseOf } from '@trimaran/protocol'
+import { apis, errorCodes, type RequestOf, type ResponseOf } from '@trimaran/protocol'
 import { forward } from '../forward.ts'
 import { clusterMetadataTopic } from '../topics.ts'
 import { handler } from './handler.ts'
 
+type Request = RequestOf<typeof apis.describeQuorum>
 type Response = ResponseOf<typeof apis.describeQuorum>
 type TopicAnswer = Response['topics'][number]
 type PartitionAnswer = TopicAnswer['partitions'][number]
@@ -43,12 +44,11 @@ export const describeQuorum = handler(
       currentVoters: quorum.voters.map(replicaState),
       observers: quorum.observers.map(replicaState),
     }
-    const topics = request.topics.map(({ topicName, partitions }): TopicAnswer => ({
+    const asked = askedOnce(request)
+    const topics = [...asked].map(([topicName, partitions]): TopicAnswer => ({
       topicName,
-      partitions: partitions.map(({ partitionIndex }) =>
-        topicName === clusterMetadataTopic && partitionIndex === 0
-          ? described
-          : unknown(partitionIndex),
+      partitions: [...partitions].map(partition =>
+        topicName === clusterMetadataTopic && partition === 0 ? described : unknown(partition),
       ),
     }))
     const nodes = quorum.voters.map(({ nodeId, host, port }) => ({
@@ -58,6 +58,17 @@ export const describeQuorum = handler(
     return { errorCode: errorCodes.NONE, errorMessage: null, topics, nodes }
   },
 )
+
+/** Each partition once: an answer of a thousand replicas must not be had for five bytes. */
+function askedOnce({ topics }: Request): Map<string, Set<number>> {
+  const asked = new Map<string, Set<number>>()
+  for (const { topicName, partitions } of topics) {
+    const indexes = asked.get(topicName) ?? new Set()
+    asked.set(topicName, indexes)
+    for (const { partitionIndex } of partitions) indexes.add(partitionIndex)
+  }
+  return asked
+}
 
 const replicaState = (replica: QuorumReplica): PartitionAnswer['currentVoters'][number] => ({
   replicaId: replica.nodeId,

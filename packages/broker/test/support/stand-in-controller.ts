@@ -155,7 +155,7 @@ export class StandInController implements ControllerChannel {
 
   readonly #answers: Answers = {
     registerBroker: request => {
-      const brokerEpoch = this.image.endOffset
+      const brokerEpoch = this.image.endOffset as number
       const { previousBrokerEpoch: _previous, clusterId: _cluster, ...broker } = request
       this.commit([{ kind: 'registerBroker', brokerEpoch, ...broker }])
       return { ...fine, brokerEpoch }
