@@ -49,16 +49,6 @@ export function offlineReplicas(
   )
 }
 
-/** A topic by the name of old requests or the id of new ones. */
-export function findTopic(
-  image: Image,
-  by: { readonly name?: string; readonly topicId?: string },
-): TopicImage | undefined {
-  return by.name !== undefined && by.name !== ''
-    ? image.topicsByName.get(by.name)
-    : image.topicsById.get(by.topicId ?? '')
-}
-
 export interface BrokerNode {
   readonly nodeId: BrokerId
   readonly host: string
