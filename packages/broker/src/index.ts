@@ -6,4 +6,6 @@ export { CloseConnection, type ConnectionContext } from './connection.ts'
 export type { LifecycleState } from './lifecycle.ts'
 export * from './metrics.ts'
 export type * from './replication/types.ts'
+/** For opening logs: what a topic is stored with. */
+export { topicReplicaConfig } from './topic-configs.ts'
 export { ReplicaManager, type ReplicaDelta } from './replication/replica-manager.ts'
