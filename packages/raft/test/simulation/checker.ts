@@ -92,7 +92,9 @@ interface Watched {
 
 /** Watches all nodes after every event; draws no randomness and changes nothing. */
 export class Checker {
+  /** Hash of the log below each committed end, and the epoch in which that was committed. */
   readonly committed: number[] = [0]
+  readonly #committedInEpoch: number[] = [0]
   readonly #nodes = new Map<number, Watched>()
   readonly #voters: readonly number[]
   readonly #fetchTimeoutMs: number
@@ -201,7 +203,7 @@ export class Checker {
     return this.#node(nodeId).appliedHash
   }
 
-  afterEvent(nowMs: number): void {
+  afterEvent(nowMs: number, standsStill: (nodeId: number) => boolean): void {
     for (const node of this.#nodes.values()) {
       if (node.driver === null) continue
       const { state } = node.driver.core
@@ -209,8 +211,10 @@ export class Checker {
         violated('R3', `node ${node.nodeId} is back in epoch ${state.epoch}`)
       }
       node.epochSeen = state.epoch
-      if (state.role.kind === 'leader') this.#checkLeader(node, state.epoch, nowMs)
-      else node.wasLeaderOf = null
+      if (state.role.kind === 'leader') {
+        this.#checkLeader(node, state.epoch, nowMs)
+        if (!standsStill(node.nodeId)) this.#checkQuorum(node, state.epoch, nowMs)
+      } else node.wasLeaderOf = null
       if (state.highWatermark !== node.highWatermark) this.#checkCommit(node)
       if (state.highWatermark > state.log.endOffset) violated('R9', 'high watermark above the log')
     }
@@ -230,7 +234,8 @@ export class Checker {
         violated('R11', `node ${node.nodeId} leads epoch ${epoch} again after a restart`)
       }
       this.#leaderOf.set(epoch, { nodeId: node.nodeId, incarnation: node.incarnation })
-      const end = this.committed.length - 1
+      // An elected node may have slept through later epochs; it answers for what was committed before its own.
+      const end = this.#committedInEpoch.findLastIndex(committedIn => committedIn < epoch)
       if (node.memory.hashAt(end) !== this.committed[end]) {
         violated(
           'R6',
@@ -238,6 +243,9 @@ export class Checker {
         )
       }
     }
+  }
+
+  #checkQuorum(node: Watched, epoch: number, nowMs: number): void {
     const patienceMs = checkQuorumFactor * this.#fetchTimeoutMs + 1
     const alive = this.#voters.filter(
       voter => voter === node.nodeId || nowMs - (node.heard.get(voter) ?? 0) <= patienceMs,
@@ -256,8 +264,10 @@ export class Checker {
     for (let offset = Math.max(1, state.log.startOffset); offset <= end; offset++) {
       const hash = node.memory.hashAt(offset)
       if (hash === null) violated('R7', `node ${node.nodeId} commits ${offset} beyond its log`)
-      else if (this.committed[offset] === undefined) this.committed[offset] = hash
-      else if (this.committed[offset] !== hash) {
+      else if (this.committed[offset] === undefined) {
+        this.committed[offset] = hash
+        this.#committedInEpoch[offset] = state.epoch
+      } else if (this.committed[offset] !== hash) {
         violated('R7', `node ${node.nodeId} commits something else below ${offset}`)
       }
     }

@@ -40,6 +40,8 @@ class Simulation {
   readonly #stores = new Map<number, SimulatedStore>()
   readonly #up = new Map<number, RaftDriver>()
   #parted: ReadonlySet<number> = new Set()
+  /** Until when a node stands still, as under SIGSTOP: nothing reaches it, no timer wakes it. */
+  readonly #pausedUntilMs = new Map<number, number>()
   #healed = false
   #trace = 0
   #crashes = 0
@@ -113,7 +115,9 @@ class Simulation {
 
   #step(): void {
     if (!this.#world.step()) throw new Violation('liveness: nothing will ever happen again')
-    this.#checker.afterEvent(this.#world.nowMs)
+    const { nowMs } = this.#world
+    // One that stands still cannot know that its time is over; it must as soon as it moves.
+    this.#checker.afterEvent(nowMs, id => (this.#pausedUntilMs.get(id) ?? -1) >= nowMs)
   }
 
   #start(nodeId: number): void {
@@ -134,13 +138,27 @@ class Simulation {
     const driver: RaftDriver = new RaftDriver({
       config,
       durable: store.durable.load(),
-      clock: this.#world,
+      clock: {
+        monotonicMs: () => this.#world.nowMs,
+        wallMs: () => this.#world.wallMs(),
+        wakeAt: (deadlineMs, wake) => {
+          let cancelled = false
+          const ring = (): void => {
+            if (!cancelled) wake()
+          }
+          const cancel = this.#world.wakeAt(deadlineMs, () => this.#whenAwake(nodeId, ring))
+          return () => {
+            cancelled = true
+            cancel()
+          }
+        },
+      },
       random: this.#cores.fork(nodeId),
       network: { send: (to, message) => this.#send(nodeId, to, message) },
       store: {
         write: (write, done) => {
           this.#checker.writing(nodeId, write)
-          store.write(write, done)
+          store.write(write, () => this.#whenAwake(nodeId, done))
         },
       },
       listener: {
@@ -173,6 +191,7 @@ class Simulation {
     this.#crashes++
     this.#up.get(nodeId)?.stop()
     this.#up.delete(nodeId)
+    this.#pausedUntilMs.delete(nodeId)
     this.#checker.stopped(nodeId)
     this.#stores.get(nodeId)?.crash()
     this.#tellOthers(nodeId, 'gone')
@@ -213,16 +232,25 @@ class Simulation {
     if (this.#parted.has(from) !== this.#parted.has(to)) return
     this.#world.after(delayMs, () => {
       if (this.#parted.has(from) !== this.#parted.has(to)) return
-      const driver = this.#up.get(to)
-      if (driver === undefined) return
-      this.#note(mix(mix(from, to), message.epoch * 16 + message.kind.length))
-      this.#checker.delivered(from, to, message, this.#world.nowMs)
-      driver.receive(from, message)
+      this.#whenAwake(to, () => {
+        const driver = this.#up.get(to)
+        if (driver === undefined) return
+        this.#note(mix(mix(from, to), message.epoch * 16 + message.kind.length))
+        this.#checker.delivered(from, to, message, this.#world.nowMs)
+        driver.receive(from, message)
+      })
     })
   }
 
+  #whenAwake(nodeId: number, run: () => void): void {
+    const untilMs = this.#pausedUntilMs.get(nodeId) ?? 0
+    if (untilMs <= this.#world.nowMs) run()
+    else this.#world.wakeAt(untilMs, () => this.#whenAwake(nodeId, run))
+  }
+
   #work(): void {
-    for (const driver of this.#up.values()) {
+    for (const [nodeId, driver] of this.#up) {
+      if ((this.#pausedUntilMs.get(nodeId) ?? 0) > this.#world.nowMs) continue
       const count = this.#workload.between(1, 3)
       const payloads = Array.from({ length: count }, () => {
         const serial = this.#proposals++
@@ -236,7 +264,7 @@ class Simulation {
 
   #harm(): void {
     if (this.#healed) return
-    const { crashPercent, partPercent, harmMsMax } = this.#swarm
+    const { crashPercent, partPercent, pausePercent, harmMsMax } = this.#swarm
     if (this.#nemesis.chance(crashPercent, 100)) {
       const leaders = this.#nodeIds.filter(id => this.#up.get(id)?.status.role === 'leader')
       const victims =
@@ -248,6 +276,12 @@ class Simulation {
       this.#parted = this.#nemesis.chance(1, 2)
         ? new Set()
         : new Set(this.#nodeIds.filter(() => this.#nemesis.chance(2, 5)))
+    }
+    if (this.#nemesis.chance(pausePercent, 100)) {
+      const untilMs = this.#world.nowMs + this.#nemesis.between(1, 4 * this.#swarm.fetchTimeoutMs)
+      const victim = this.#nemesis.pick(this.#nodeIds)
+      const alreadyMs = this.#pausedUntilMs.get(victim) ?? 0
+      this.#pausedUntilMs.set(victim, Math.max(alreadyMs, untilMs))
     }
     this.#world.after(this.#nemesis.between(10, harmMsMax), () => this.#harm())
   }
@@ -270,6 +304,7 @@ function drawSwarm(prng: Prng) {
     diskMsMax: prng.pick([0, 2, 10, 40]),
     crashPercent: prng.pick([0, 30, 60, 90]),
     partPercent: prng.pick([0, 20, 50]),
+    pausePercent: prng.pick([0, 0, 20]),
     harmMsMax: prng.pick([100, 300, 1000]),
     downMsMax: prng.pick([20, 200, 2000]),
     linksTell: prng.chance(2, 3),
