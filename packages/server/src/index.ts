@@ -1,1 +1,7 @@
-export {}
+export { Cluster, startCluster } from './start-cluster.ts'
+export type { NewTopicOptions, StartClusterOptions } from './start-cluster.ts'
+export { ClusterNode } from './node.ts'
+export type { ClusterNodeOptions } from './node.ts'
+export type { NodeConfig } from './node-config.ts'
+export type { BrokerStateName, NodeStatus, PartitionStatus } from './node-status.ts'
+export type { PeerAddress, PeerLinks, PeerReceiver } from './rpc/peer-links.ts'

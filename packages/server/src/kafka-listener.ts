@@ -92,10 +92,15 @@ export class KafkaListener {
     await Promise.all(closed)
   }
 
+  /** Ends what is still open by then. */
+  destroyAfter(delayMs: number): void {
+    setTimeout(() => this.destroy(), delayMs).unref()
+  }
+
   /** As a killed process. */
   destroy(): void {
     clearInterval(this.#sweep)
-    for (const server of this.#servers) server.close()
+    for (const server of this.#servers) server.close(() => {})
     for (const connection of this.#connections) connection.destroy()
   }
 

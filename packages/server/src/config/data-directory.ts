@@ -38,9 +38,12 @@ export function claimDirectory(
   return identity
 }
 
+/** Null where there is no data yet. */
+export const storedClusterId = (directory: string): string | null =>
+  readIdentity(directory, join(directory, FILE))?.get('cluster.id') ?? null
+
 function readIdentity(directory: string, path: string): Map<string, string> | null {
   try {
-    fs.mkdirSync(directory, { recursive: true })
     return parseProperties(fs.readFileSync(path, 'utf8'))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
@@ -77,6 +80,7 @@ function writeIdentity(
   directory: string,
   { clusterId, nodeId, directoryId }: DirectoryIdentity,
 ): void {
+  fs.mkdirSync(directory, { recursive: true })
   const lines = [
     '#',
     'version=1',

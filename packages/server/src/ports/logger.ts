@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs'
 import type { LogEvent, LogLevel } from '@trimaran/common'
 
 export interface Logger {
@@ -8,8 +9,6 @@ export interface Logger {
 
 export const silentLogger: Logger = { logEvent: () => {}, flush: () => {} }
 
-export const logLevels: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal']
-
 export interface LoggerOptions {
   readonly level: LogLevel | 'silent'
   /** In every line: nodeId, roles. */
@@ -18,31 +17,56 @@ export interface LoggerOptions {
   readonly descriptor?: number
 }
 
-/** pino, one JSON line per event: a constant phrase and flat fields. Secrets are named so that they can be left out. */
-export async function openLogger({ level, base, descriptor = 1 }: LoggerOptions): Promise<Logger> {
+/**
+ * pino, one JSON line per event: a constant phrase and flat fields. Secrets are named so that they can be left out.
+ * Usable at once: events wait until pino is loaded.
+ */
+export function openLogger({ level, base, descriptor = 1 }: LoggerOptions): Logger {
   if (level === 'silent') return silentLogger
-  const { default: pino } = await import('pino')
-  const destination = pino.destination({ dest: descriptor, sync: false, minLength: 0 })
-  const root = pino(
-    {
-      level,
-      base,
-      redact: { paths: ['password', 'token', 'saslAuthBytes', '*.password'], remove: true },
-      timestamp: pino.stdTimeFunctions.isoTime,
-    },
-    destination,
-  )
-  return {
-    logEvent(eventLevel, phrase, fields) {
+  let early: [level: LogLevel, phrase: string, fields: Fields][] | null = []
+  let write: LogEvent = (eventLevel, phrase, fields) => {
+    early?.push([eventLevel, phrase, { ...fields, time: new Date().toISOString() }])
+  }
+  let flush = (): void => {
+    // The process ends before pino is there: plain lines, without its formatting of errors.
+    const fd = descriptor
+    for (const [eventLevel, msg, fields] of early ?? []) {
+      writeSync(
+        fd,
+        `${JSON.stringify({ level: eventLevel, ...base, ...fields, err: String(fields?.['err'] ?? ''), msg })}\n`,
+      )
+    }
+    early = []
+  }
+  void import('pino').then(({ default: pino }) => {
+    const destination = pino.destination({ dest: descriptor, sync: false, minLength: 0 })
+    const root = pino(
+      {
+        level,
+        base,
+        redact: { paths: ['password', 'token', 'saslAuthBytes', '*.password'], remove: true },
+        timestamp: pino.stdTimeFunctions.isoTime,
+      },
+      destination,
+    )
+    flush = () => flushNow(destination)
+    write = (eventLevel, phrase, fields) => {
       if (fields === undefined) root[eventLevel](phrase)
       else root[eventLevel](fields, phrase)
-      if (eventLevel === 'fatal') flush(destination)
-    },
-    flush: () => flush(destination),
+      if (eventLevel === 'fatal') flush()
+    }
+    for (const [eventLevel, phrase, fields] of early ?? []) write(eventLevel, phrase, fields)
+    early = null
+  })
+  return {
+    logEvent: (eventLevel, phrase, fields) => write(eventLevel, phrase, fields),
+    flush: () => flush(),
   }
 }
 
-function flush(destination: { flushSync(): void }): void {
+type Fields = Readonly<Record<string, unknown>> | undefined
+
+function flushNow(destination: { flushSync(): void }): void {
   try {
     destination.flushSync()
   } catch {

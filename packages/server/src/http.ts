@@ -1,0 +1,88 @@
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { ClusterError } from '@trimaran/common'
+import type { ClusterNode } from './node.ts'
+import { processMetricsText } from './metrics.ts'
+
+/** Monitoring asks every few seconds; more connections than this are not monitoring. */
+const MAX_CONNECTIONS = 64
+const REQUEST_TIMEOUT_MS = 5_000
+
+export interface HttpServer {
+  readonly port: number
+  close(): void
+}
+
+/** /healthz for orchestrators, /metrics for Prometheus, /status for the CLI and eyes. Reads, never changes. */
+export async function serveHttp(
+  address: { readonly host: string; readonly port: number },
+  node: () => ClusterNode | null,
+): Promise<HttpServer> {
+  const server = createServer((request, response) => answer(request, response, node()))
+  server.maxConnections = MAX_CONNECTIONS
+  server.requestTimeout = REQUEST_TIMEOUT_MS
+  server.headersTimeout = REQUEST_TIMEOUT_MS
+  await listen(server, address)
+  return {
+    port: (server.address() as AddressInfo).port,
+    close() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', cause => {
+      const text = `http.listener: cannot listen on ${host}:${port}: ${cause.message}`
+      reject(new ClusterError('CANNOT_LISTEN', text, { cause }))
+    })
+    server.listen({ port, ...(host === '' ? {} : { host }) }, resolve)
+  })
+}
+
+const TEXT = 'text/plain; charset=utf-8'
+const JSON_TYPE = 'application/json'
+const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8'
+
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  node: ClusterNode | null,
+): void {
+  const send = (code: number, type: string, body: string): void => {
+    response.writeHead(code, { 'content-type': type, 'cache-control': 'no-store' }).end(body)
+  }
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    send(405, TEXT, 'only GET\n')
+    return
+  }
+  const path = (request.url ?? '/').split('?', 1)[0]
+  if (path === '/healthz') {
+    const ill = node === null ? 'starting' : illness(node)
+    send(ill === null ? 200 : 503, TEXT, `${ill ?? 'ok'}\n`)
+  } else if (node === null) send(503, TEXT, 'starting\n')
+  else if (path === '/metrics') send(200, PROMETHEUS, metricsText(node))
+  else if (path === '/status') send(200, JSON_TYPE, JSON.stringify(node.status()))
+  else send(404, TEXT, 'try /healthz, /metrics or /status\n')
+}
+
+/** Why the node does not serve; null: it does. */
+function illness(node: ClusterNode): string | null {
+  const { leaderId } = node.raft.status
+  if (leaderId === null) return 'no leader of the quorum is known'
+  const { broker } = node
+  if (broker === null) return null
+  if (broker.state !== 'running') return `broker is ${broker.state}`
+  return broker.status().fenced ? 'broker is fenced' : null
+}
+
+function metricsText(node: ClusterNode): string {
+  return (
+    (node.broker?.metrics.registry.prometheusText() ?? '') +
+    node.metrics.prometheusText() +
+    processMetricsText()
+  )
+}

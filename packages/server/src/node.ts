@@ -1,0 +1,461 @@
+import { AssertionError, ClusterError } from '@trimaran/common'
+import type { Clock, Disk, LogEvent, NodeId, Offset, Random } from '@trimaran/common'
+import { Broker, brokerConfig, CloseConnection, MetricsRegistry, topicReplicaConfig } from '@trimaran/broker'
+import type { BrokerConfig, ConnectionContext, ControllerChannel } from '@trimaran/broker'
+import { Controller } from '@trimaran/controller'
+import type { MetadataLog } from '@trimaran/controller'
+import { LogDirectory } from '@trimaran/log'
+import { emptyImage, encodeRecords, encodeSnapshot, MetadataLoader } from '@trimaran/metadata'
+import type { ControllerRequests, Delta, Image } from '@trimaran/metadata'
+import { RaftDriver } from '@trimaran/raft'
+import type { DurableState, QuorumStore, RaftListener } from '@trimaran/raft'
+import type { NodeConfig } from './node-config.ts'
+import { NodeProperties } from './node-properties.ts'
+import { describeQuorum, nodeStatus } from './node-status.ts'
+import type { NodeStatus } from './node-status.ts'
+import { PeerControllerChannel } from './rpc/controller-channel.ts'
+import { decodeEnvelope, encodeEnvelope } from './rpc/envelope.ts'
+import type { PeerRequestKind, PeerRequests } from './rpc/envelope.ts'
+import type { PeerLinks } from './rpc/peer-links.ts'
+import { PeerRpc } from './rpc/peer-rpc.ts'
+import { PeerReplicaChannel } from './rpc/replica-channel.ts'
+
+/** Entries after which a snapshot is taken even if they are small: a start replays no more than this. */
+const SNAPSHOT_ENTRY_COUNT = 50_000
+/** Container runtimes kill ten seconds after they asked for a stop; half of that is left for closing the logs. */
+const HAND_OVER_MAX_MS = 5_000
+/** Requests to a controller that leads and has not caught up with its own log yet: every broker's, a few times over. */
+const MAX_WAITING_FOR_ACTIVATION = 10_000
+
+type ControllerKind = keyof ControllerRequests
+
+export interface ClusterNodeOptions {
+  readonly config: NodeConfig
+  readonly clock: Clock
+  readonly random: Random
+  /** Of the partition logs; never touched without the broker role. */
+  readonly disk: Disk
+  /** What the quorum store held when it was opened. */
+  readonly durable: DurableState
+  readonly store: QuorumStore
+  readonly links: PeerLinks
+  readonly logEvent: LogEvent
+  /** A broken invariant or a refused membership: the node has halted itself, the process should end. */
+  readonly onFatal?: (error: unknown) => void
+}
+
+/**
+ * One node, wired: quorum, controller and broker over the ports. No sockets and no rules in here; production and the
+ * simulator build this same class.
+ *
+ *   links ──▶ raft ──committed──▶ loader ──▶ broker ──▶ logs
+ *     │        ▲                    └──────▶ controller
+ *     └──▶ rpc ┴── requests ──▶ controller (if active) · broker (replica fetch)
+ */
+export class ClusterNode {
+  readonly raft: RaftDriver
+  readonly controller: Controller | null
+  readonly broker: Broker | null
+  /** Of the quorum and the controller; the broker has its own. */
+  readonly metrics = new MetricsRegistry()
+  readonly #options: ClusterNodeOptions
+  readonly #clock: Clock
+  readonly #loader: MetadataLoader
+  readonly #rpc: PeerRpc
+  readonly #channel: PeerControllerChannel
+  readonly #logs: LogDirectory | null
+  readonly #snapshotBytes: number
+  readonly #gone = new Set<NodeId>()
+  #waitingForActivation: {
+    readonly go: () => void
+    readonly fail: (error: ClusterError) => void
+  }[] = []
+  #imageWaiters: { readonly fulfils: (image: Image) => boolean; readonly resolve: () => void }[] =
+    []
+  #bytesSinceSnapshot = 0
+  #entriesSinceSnapshot = 0
+  #halted = false
+  #stopping: Promise<void> | null = null
+
+  constructor(options: ClusterNodeOptions) {
+    const { config, random, logEvent } = options
+    this.#options = options
+    this.#clock = this.#guardedClock(options.clock)
+    const properties = new NodeProperties(config.properties)
+    this.#snapshotBytes = properties.number('metadata.log.max.record.bytes.between.snapshots')
+    this.raft = this.#makeRaft(properties)
+    this.controller = config.roles.controller ? this.#makeController(properties) : null
+    this.#rpc = new PeerRpc({
+      clock: this.#clock,
+      send: (to, frame) => !this.#halted && options.links.send(to, frame),
+      serve: (from, call, request) => this.#serve(from, call, request),
+      logEvent,
+    })
+    this.#channel = new PeerControllerChannel({
+      clock: this.#clock,
+      nodeId: config.nodeId,
+      rpc: this.#rpc,
+      local: config.roles.controller
+        ? { request: (kind, request) => this.#askController(kind, request) }
+        : null,
+    })
+    const own = config.roles.broker ? brokerConfig(config.properties, brokerIdentity(config)) : null
+    this.#logs = own === null ? null : this.#openLogs(own)
+    this.broker =
+      own === null || this.#logs === null
+        ? null
+        : new Broker({
+            nodeId: config.nodeId,
+            clusterId: config.clusterId,
+            config: own,
+            ports: { clock: this.#clock, random, logEvent },
+            logs: this.#logs,
+            controller: this.#channel,
+            peers: new PeerReplicaChannel(this.#rpc),
+            onFatal: error => this.#fatal(error),
+          })
+    const addresses = {
+      onMetadata: (delta: Delta, image: Image) => this.#learnBrokers(delta, image),
+    }
+    this.#loader = new MetadataLoader({
+      publishers: this.broker === null ? [addresses] : [addresses, this.broker],
+      onImage: image => {
+        this.controller?.committed(image)
+        this.#settleImageWaiters(image)
+      },
+    })
+  }
+
+  get image(): Image {
+    return this.#loader.image
+  }
+
+  /** The way to the active controller, for what is not a client's request. */
+  get controllerChannel(): ControllerChannel {
+    return this.#channel
+  }
+
+  /** Resolves as soon as what this node has applied fulfils the condition; never after a halt. */
+  whenImage(fulfils: (image: Image) => boolean): Promise<void> {
+    if (fulfils(this.image)) return Promise.resolve()
+    return new Promise(resolve => this.#imageWaiters.push({ fulfils, resolve }))
+  }
+
+  start(): void {
+    const { config, links } = this.#options
+    for (const voter of config.voters) if (voter.nodeId !== config.nodeId) links.learn(voter)
+    links.start({
+      frame: (from, frame) => this.#guard(() => this.#frame(from, frame)),
+      gone: nodeId => this.#guard(() => this.#peerGone(nodeId)),
+      reachable: nodeId => this.#guard(() => this.#peerReachable(nodeId)),
+    })
+    this.#guard(() => this.raft.start())
+    this.#guard(() => this.broker?.start())
+  }
+
+  /** A client's request, without its size; see Broker.handle. */
+  handle(connection: ConnectionContext, frame: Uint8Array): Promise<readonly Uint8Array[] | null> {
+    if (this.#halted || this.broker === null) {
+      return Promise.reject(new CloseConnection('the node is stopping'))
+    }
+    return this.broker.handle(connection, frame)
+  }
+
+  /**
+   * Hands over what it leads, closes its logs cleanly, leaves the quorum. Takes requests until the hand-over is done.
+   * Without `handOver` (everybody stops at once, so there is nobody to take over) it only closes.
+   */
+  shutdown({ handOver = true }: { readonly handOver?: boolean } = {}): Promise<void> {
+    this.#stopping ??= this.#shutdown(handOver)
+    return this.#stopping
+  }
+
+  /** Drops everything, as kill -9 does: nothing runs, is sent or is written afterwards. */
+  halt(): void {
+    if (this.#halted) return
+    this.#halted = true
+    this.raft.stop()
+    this.#channel.halt()
+    this.#rpc.halt()
+    this.#waitingForActivation = []
+  }
+
+  status(): NodeStatus {
+    const { config } = this.#options
+    return nodeStatus({ config, raft: this.raft, image: this.image, broker: this.broker })
+  }
+
+  async #shutdown(handOver: boolean): Promise<void> {
+    if (this.#halted) return
+    if (handOver) await this.#atMost(HAND_OVER_MAX_MS, this.broker?.controlledShutdown())
+    await this.broker?.stop()
+    if (this.broker !== null) await this.#logs?.close({ brokerEpoch: this.broker.brokerEpoch })
+    if (handOver) await this.raft.resign()
+    this.controller?.stop()
+    this.#channel.stop()
+    this.#rpc.stop()
+    this.halt()
+  }
+
+  /** If the others stop, too, nobody is left to take over. */
+  #atMost(timeoutMs: number, done: Promise<void> | undefined): Promise<void> {
+    if (done === undefined) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const cancel = this.#clock.wakeAt(this.#clock.monotonicMs() + timeoutMs, resolve)
+      done.finally(cancel).then(resolve, reject)
+    })
+  }
+
+  // Construction.
+
+  #makeRaft(properties: NodeProperties): RaftDriver {
+    const { config, durable, random, store, links, logEvent } = this.#options
+    return new RaftDriver({
+      config: {
+        nodeId: config.nodeId,
+        directoryId: config.directoryId,
+        electionTimeoutMs: properties.number('controller.quorum.election.timeout.ms'),
+        fetchTimeoutMs: properties.number('controller.quorum.fetch.timeout.ms'),
+        electionBackoffMaxMs: properties.number('controller.quorum.election.backoff.max.ms'),
+        bootstrapVoters: config.roles.controller ? config.voters : [],
+        bootstrapNodeIds: config.voters.map(({ nodeId }) => nodeId),
+      },
+      durable,
+      clock: this.#clock,
+      random,
+      network: {
+        send: (to, message) => {
+          if (!this.#halted) links.send(to, encodeEnvelope({ kind: 'quorum', message }))
+        },
+      },
+      store: { write: (write, done) => store.write(write, () => this.#guard(done)) },
+      listener: this.#raftListener(),
+      logEvent,
+    })
+  }
+
+  #makeController(properties: NodeProperties): Controller {
+    const { config, random, logEvent } = this.#options
+    return new Controller({
+      clock: this.#clock,
+      random,
+      log: this.#metadataLog(),
+      config: {
+        clusterId: config.clusterId,
+        sessionTimeoutMs: properties.number('broker.session.timeout.ms'),
+        defaultPartitionCount: properties.number('num.partitions'),
+        defaultReplicationFactor: properties.number('default.replication.factor'),
+        uncleanLeaderElectionEnable: properties.boolean('unclean.leader.election.enable'),
+        staticBrokerConfig: config.properties,
+        autoLeaderRebalanceEnable: properties.boolean('auto.leader.rebalance.enable'),
+        leaderImbalanceCheckIntervalMs:
+          properties.number('leader.imbalance.check.interval.seconds') * 1000,
+        deleteTopicEnable: properties.boolean('delete.topic.enable'),
+        describeQuorum: () => describeQuorum(this.raft.status, this.#clock),
+      },
+      logEvent,
+    })
+  }
+
+  #openLogs(own: BrokerConfig): LogDirectory {
+    const { config, disk, logEvent } = this.#options
+    // Overrides of topics come with the metadata; until then a log that is opened has the broker's own values.
+    const { log } = topicReplicaConfig(emptyImage, own, config.nodeId, '')
+    return LogDirectory.open({
+      disk,
+      directory: config.logDirectory,
+      clock: this.#clock,
+      configFor: () => log,
+      logEvent,
+    })
+  }
+
+  #metadataLog(): MetadataLog {
+    const endOffset = (): Offset => this.raft.status.logEndOffset
+    return {
+      append: records => {
+        const proposal = this.raft.propose([encodeRecords(records)])
+        return proposal && { offset: proposal.baseOffset, endOffset: proposal.endOffset }
+      },
+      get nextOffset() {
+        return endOffset()
+      },
+    }
+  }
+
+  #raftListener(): RaftListener {
+    return {
+      committed: (entries, endOffset) => {
+        this.#loader.committed(entries, endOffset)
+        for (const { payload } of entries) this.#bytesSinceSnapshot += payload.length
+        this.#entriesSinceSnapshot += entries.length
+        this.#saveSnapshotIfDue()
+      },
+      snapshotLoaded: ({ state, id }) => {
+        this.#loader.snapshotLoaded(state, id.endOffset)
+        this.#bytesSinceSnapshot = 0
+        this.#entriesSinceSnapshot = 0
+      },
+      leading: epoch => {
+        this.controller?.activate(epoch, this.#loader.image)
+        for (const nodeId of this.#gone) this.controller?.peerGone(nodeId)
+        for (const { go } of this.#waitingForActivation.splice(0)) go()
+      },
+      resigned: () => {
+        this.controller?.resign()
+        this.#failWaiting()
+      },
+      leaderChanged: (_epoch, leaderId) => {
+        if (leaderId !== this.#options.config.nodeId) this.#failWaiting()
+        this.#channel.leaderChanged(leaderId)
+      },
+    }
+  }
+
+  #saveSnapshotIfDue(): void {
+    if (
+      this.#bytesSinceSnapshot < this.#snapshotBytes &&
+      this.#entriesSinceSnapshot < SNAPSHOT_ENTRY_COUNT
+    ) {
+      return
+    }
+    this.#bytesSinceSnapshot = 0
+    this.#entriesSinceSnapshot = 0
+    const { image } = this.#loader
+    this.raft.saveSnapshot(encodeSnapshot(image), image.endOffset)
+  }
+
+  #settleImageWaiters(image: Image): void {
+    const fulfilled = this.#imageWaiters.filter(({ fulfils }) => fulfils(image))
+    if (fulfilled.length === 0) return
+    this.#imageWaiters = this.#imageWaiters.filter(waiter => !fulfilled.includes(waiter))
+    for (const { resolve } of fulfilled) resolve()
+  }
+
+  // Peers.
+
+  #learnBrokers(delta: Delta, image: Image): void {
+    for (const brokerId of delta.changedBrokers) {
+      const broker = image.brokers.get(brokerId)
+      // Where a voter is, the configuration says: what is read back from the log may be from before a move.
+      const isVoter = this.#options.config.voters.some(({ nodeId }) => nodeId === brokerId)
+      if (broker === undefined || isVoter) continue
+      this.#options.links.learn({ nodeId: brokerId, host: broker.nodeHost, port: broker.nodePort })
+    }
+  }
+
+  #frame(from: NodeId, frame: Uint8Array): void {
+    let envelope
+    try {
+      envelope = decodeEnvelope(frame)
+    } catch (err) {
+      if (!(err instanceof ClusterError)) throw err
+      this.#options.logEvent('warn', 'undecodable frame dropped', { peer: from, err })
+      return
+    }
+    if (envelope.kind === 'quorum') this.raft.receive(from, envelope.message)
+    else this.#rpc.receive(from, envelope)
+  }
+
+  /** The broker is told first by the failing of its requests; a fence of the peer follows from the controller. */
+  #peerGone(nodeId: NodeId): void {
+    this.#gone.add(nodeId)
+    this.#rpc.gone(nodeId)
+    this.raft.peerGone(nodeId)
+    if (this.controller?.isActive === true) this.controller.peerGone(nodeId)
+  }
+
+  #peerReachable(nodeId: NodeId): void {
+    this.#gone.delete(nodeId)
+    this.raft.peerReachable(nodeId)
+    this.#rpc.reachable(nodeId)
+    if (this.controller?.isActive === true) this.controller.peerReachable(nodeId)
+  }
+
+  async #serve<K extends PeerRequestKind>(
+    from: NodeId,
+    call: K,
+    request: PeerRequests[K]['request'],
+  ): Promise<PeerRequests[K]['response']> {
+    try {
+      checkSender(from, request as Partial<Record<SpeakerField, unknown>>)
+      if (call !== 'replicaFetch') return await this.#askController(call, request as never)
+      if (this.broker === null) {
+        throw new ClusterError('RPC_INVALID', `node ${this.#options.config.nodeId} is no broker`)
+      }
+      return await this.broker.replicaFetch(request as PeerRequests['replicaFetch']['request'])
+    } catch (error) {
+      if (!(error instanceof ClusterError)) this.#fatal(error)
+      throw error
+    }
+  }
+
+  /** A leader that has not applied its own log yet is about to be the controller: what comes meanwhile waits for that. */
+  #askController<K extends ControllerKind>(
+    kind: K,
+    request: ControllerRequests[K]['request'],
+  ): Promise<ControllerRequests[K]['response']> {
+    const { controller } = this
+    const { nodeId } = this.#options.config
+    if (controller?.isActive === true) return controller.request(kind, request)
+    const leads = controller !== null && this.raft.status.leaderId === nodeId
+    if (!leads || this.#waitingForActivation.length >= MAX_WAITING_FOR_ACTIVATION) {
+      return Promise.reject(notController(nodeId))
+    }
+    return new Promise((resolve, reject) => {
+      const go = (): void =>
+        controller.request(kind, request).then(resolve, reject) as unknown as void
+      this.#waitingForActivation.push({ go, fail: reject })
+    })
+  }
+
+  #failWaiting(): void {
+    const error = notController(this.#options.config.nodeId)
+    for (const { fail } of this.#waitingForActivation.splice(0)) fail(error)
+  }
+
+  // Fail-stop (design decision 14).
+
+  /** Every entry from outside goes through here: nothing runs after a halt, and what breaks an invariant halts. */
+  #guard(action: () => void): void {
+    if (this.#halted) return
+    try {
+      action()
+    } catch (error) {
+      this.#fatal(error)
+    }
+  }
+
+  #guardedClock(clock: Clock): Clock {
+    return {
+      monotonicMs: () => clock.monotonicMs(),
+      wallMs: () => clock.wallMs(),
+      wakeAt: (deadlineMs, wake) => clock.wakeAt(deadlineMs, () => this.#guard(wake)),
+    }
+  }
+
+  #fatal(error: unknown): void {
+    if (this.#halted) return
+    this.halt()
+    const phrase = error instanceof AssertionError ? 'invariant broken, node halts' : 'node halts'
+    this.#options.logEvent('fatal', phrase, { err: error })
+    this.#options.onFatal?.(error)
+  }
+}
+
+const notController = (nodeId: NodeId): ClusterError =>
+  new ClusterError('NOT_CONTROLLER', `node ${nodeId} is not the active controller`)
+
+function brokerIdentity(config: NodeConfig): Parameters<typeof brokerConfig>[1] {
+  const { endpoints, nodeHost, nodePort, directoryId } = config
+  return { endpoints, nodeHost, nodePort, directoryId }
+}
+
+/** Who a request speaks for is who sent it: identity comes from the link, never from the body. */
+function checkSender(from: NodeId, request: Partial<Record<SpeakerField, unknown>>): void {
+  const speaksForBroker = 'brokerEpoch' in request || 'incarnationId' in request
+  const claimed = request.replicaId ?? (speaksForBroker ? request.brokerId : from)
+  if (claimed === from) return
+  throw new ClusterError('RPC_INVALID', `node ${from} speaks for node ${String(claimed)}`)
+}
+type SpeakerField = 'replicaId' | 'brokerId' | 'brokerEpoch' | 'incarnationId'

@@ -1,0 +1,154 @@
+import { readFileSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
+import type { ServerConfig } from './config/config.ts'
+import type { Environment } from './config/environment.ts'
+import type { NodeHost } from './node-host.ts'
+import type { Logger } from './ports/logger.ts'
+
+export interface RunNodeOptions {
+  /** Path of a server.properties file; null: environment and overrides alone. */
+  readonly configFile: string | null
+  readonly overrides: Readonly<Record<string, string>>
+  readonly environment: Environment
+}
+
+/** A stop that takes longer is not clean any more; the next start recovers. */
+const SHUTDOWN_DEADLINE_MS = 30_000
+
+/**
+ * One node in this process until SIGTERM or SIGINT. Resolves after a clean stop. A broken invariant, a failed fsync or a
+ * second signal ends the process with a code that is not 0.
+ */
+export async function runNode(options: RunNodeOptions): Promise<void> {
+  // First of all: the sources are stripped and compiled once, not at every start.
+  enableCompileCache()
+  const { loadConfig } = await import('./config/config.ts')
+  const config = loadConfig({
+    ...(options.configFile === null ? {} : { file: readConfigFile(options.configFile) }),
+    environment: options.environment,
+    overrides: options.overrides,
+  })
+  const { openLogger } = await import('./ports/logger.ts')
+  const roles = [config.roles.broker ? 'broker' : '', config.roles.controller ? 'controller' : '']
+  const base = { nodeId: config.nodeId, roles: roles.filter(role => role !== '').join(',') }
+  const logger = openLogger({ level: config.logLevel, base })
+  const die = failStop(logger)
+  const host = await open(config, logger, die).catch((error: unknown) => die(error))
+  await untilStopped(host, logger)
+}
+
+function readConfigFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new Error(`cannot read the configuration file ${path}: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+}
+
+/** Last words, then the end. What is not handled anywhere is not known to be harmless. */
+function failStop(logger: Logger): (error: unknown) => never {
+  const die = (error: unknown): never => {
+    logger.logEvent('fatal', 'node stops at once', { err: error })
+    logger.flush()
+    process.exit(1)
+  }
+  process.on('uncaughtException', die)
+  process.on('unhandledRejection', die)
+  return die
+}
+
+async function open(
+  config: ServerConfig,
+  logger: Logger,
+  die: (error: unknown) => never,
+): Promise<NodeHost> {
+  const startMs = performance.now()
+  const { logEvent } = logger
+  for (const { level, phrase, fields } of config.notices) logEvent(level, phrase, fields)
+  // The largest parts of a start are loading gRPC and the database: both at once, and before they are asked for.
+  const [
+    { NodeHost: Host },
+    { openDiskStorage },
+    { systemClock },
+    { systemRandom },
+    { claimDirectory },
+  ] = await Promise.all([
+    import('./node-host.ts'),
+    import('./node-storage.ts'),
+    import('./ports/clock.ts'),
+    import('./ports/random.ts'),
+    import('./config/data-directory.ts'),
+    import('@grpc/grpc-js'),
+    import('level'),
+  ])
+  const random = systemRandom()
+  const { clusterId } = claimDirectory(config.dataDirectory, config, random)
+  const host = await Host.open({
+    config,
+    clusterId,
+    clock: systemClock,
+    random,
+    logEvent,
+    openStorage: () =>
+      openDiskStorage({
+        dataDirectory: config.dataDirectory,
+        metadataDirectory: config.metadataDirectory,
+        clusterId,
+        nodeId: config.nodeId,
+        random,
+        onFailure: die,
+      }),
+    onFatal: die,
+  })
+  const node = host.start(config.voters)
+  if (config.httpListener !== null) {
+    const { serveHttp } = await import('./http.ts')
+    await serveHttp(config.httpListener, () => host.node)
+  }
+  logEvent('info', 'node started', {
+    clusterId,
+    endpoints: host.endpoints.map(
+      ({ listener, host: name, port }) => `${listener}://${name}:${port}`,
+    ),
+    nodePort: host.boundPorts.nodes,
+    dataDirectory: config.dataDirectory,
+    elapsedMs: Math.round(performance.now() - startMs),
+    metadataOffset: node.image.endOffset,
+  })
+  return host
+}
+
+function untilStopped(host: NodeHost, logger: Logger): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let asked = false
+    const stop = (signal: NodeJS.Signals): void => {
+      if (asked) {
+        logger.logEvent('warn', 'second signal, node stops at once', { signal })
+        logger.flush()
+        process.exit(130)
+      }
+      asked = true
+      logger.logEvent('info', 'node is stopping', { signal })
+      const deadline = setTimeout(() => {
+        logger.logEvent('error', 'stop took too long', { deadlineMs: SHUTDOWN_DEADLINE_MS })
+        logger.flush()
+        process.exit(1)
+      }, SHUTDOWN_DEADLINE_MS)
+      host
+        .shutdown()
+        .then(() => {
+          clearTimeout(deadline)
+          logger.logEvent('info', 'node stopped')
+          logger.flush()
+          resolve()
+          // What is left (idle timers, a monitor's connection) is of no consequence any more.
+          setImmediate(() => process.exit(0))
+        })
+        .catch(reject)
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
+  })
+}

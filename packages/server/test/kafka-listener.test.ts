@@ -1,0 +1,360 @@
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { AssertionError, Prng } from '@trimaran/common'
+import { CloseConnection } from '@trimaran/broker'
+import type { ConnectionContext } from '@trimaran/broker'
+import { ByteBudget } from '../src/byte-budget.ts'
+import { KafkaListener } from '../src/kafka-listener.ts'
+import type { ListenerLimits } from '../src/kafka-listener.ts'
+
+type Handle = (connection: ConnectionContext, frame: Uint8Array) => Promise<readonly Uint8Array[] | null>
+
+interface Listening {
+  readonly listener: KafkaListener
+  readonly log: { phrase: string; fields: Readonly<Record<string, unknown>> | undefined }[]
+  readonly failures: unknown[]
+  dial(): Client
+}
+
+const running = new Set<KafkaListener>()
+const clients = new Set<Socket>()
+afterEach(() => {
+  for (const socket of clients) socket.destroy()
+  for (const listener of running) listener.destroy()
+  clients.clear()
+  running.clear()
+})
+
+const defaults: ListenerLimits = {
+  requestMaxBytes: 1_000_000,
+  queuedMaxBytes: 10_000_000,
+  connectionsMaxIdleMs: 600_000,
+  maxConnections: 1000,
+  maxConnectionsPerIp: 1000,
+}
+
+async function listening(handle: Handle, limits: Partial<ListenerLimits> = {}): Promise<Listening> {
+  const log: Listening['log'] = []
+  const failures: unknown[] = []
+  const listener = new KafkaListener({
+    listeners: [{ name: 'PLAINTEXT', host: '127.0.0.1', port: 0 }],
+    limits: { ...defaults, ...limits },
+    logEvent: (_level, phrase, fields) => log.push({ phrase, fields }),
+    handle,
+    failed: error => failures.push(error),
+  })
+  running.add(listener)
+  const [bound] = await listener.listen()
+  return { listener, log, failures, dial: () => new Client(bound?.port ?? 0) }
+}
+
+/** A raw client: writes bytes, waits for bytes. */
+class Client {
+  readonly socket: Socket
+  readonly ended: Promise<void>
+  #chunks: Buffer[] = []
+  #count = 0
+  #wake: () => void = () => {}
+
+  constructor(port: number) {
+    this.socket = connect(port, '127.0.0.1')
+    clients.add(this.socket)
+    this.socket.on('data', chunk => {
+      this.#chunks.push(chunk)
+      this.#count += chunk.length
+      this.#wake()
+    })
+    this.socket.on('error', () => {})
+    this.ended = new Promise(resolve => {
+      this.socket.once('end', resolve)
+      this.socket.once('close', () => resolve())
+    })
+  }
+
+  send(bytes: Uint8Array): void {
+    this.socket.write(bytes)
+  }
+
+  async receive(count: number): Promise<Buffer> {
+    while (this.#count < count) await new Promise<void>(resolve => (this.#wake = resolve))
+    return this.received.subarray(0, count)
+  }
+
+  get received(): Buffer {
+    if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)]
+    return this.#chunks[0] ?? Buffer.alloc(0)
+  }
+}
+
+const framed = (payload: Uint8Array): Buffer => {
+  const size = Buffer.alloc(4)
+  size.writeInt32BE(payload.length)
+  return Buffer.concat([size, payload])
+}
+const text = (content: string): Buffer => framed(Buffer.from(content))
+const echo: Handle = (_connection, frame) => Promise.resolve([framed(frame)])
+
+test('a size that is negative, zero or above the limit closes the connection, and no other (K1, K2, K4)', async () => {
+  const { dial, log } = await listening(echo)
+  const bystander = dial()
+  bystander.send(text('before'))
+  await bystander.receive(10)
+  for (const size of [-1, -(2 ** 31), 0, 1_000_001, 2 ** 31 - 1]) {
+    const hostile = dial()
+    const bytes = Buffer.alloc(4)
+    bytes.writeInt32BE(size)
+    hostile.send(bytes)
+    await hostile.ended
+    expect(hostile.received).toHaveLength(0)
+  }
+  bystander.send(text('after'))
+  expect((await bystander.receive(19)).subarray(14).toString()).toBe('after')
+  expect(log.filter(({ phrase }) => phrase === 'connection closed by this broker')).toHaveLength(5)
+})
+
+test('TLS and HTTP on the plaintext listener are named in one log line (K3)', async () => {
+  const { dial, log } = await listening(echo)
+  const tls = dial()
+  tls.send(Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]))
+  await tls.ended
+  const http = dial()
+  http.send(Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'))
+  await http.ended
+  expect(log.map(({ fields }) => fields?.['reason'])).toEqual([
+    'a TLS handshake on a plaintext listener',
+    'an HTTP request on a Kafka listener',
+  ])
+})
+
+test('an announced size allocates nothing (K5)', async () => {
+  const { dial } = await listening(echo, { requestMaxBytes: 100 * 1024 * 1024, queuedMaxBytes: 200 * 1024 * 1024 })
+  const before = process.memoryUsage().arrayBuffers
+  const size = Buffer.alloc(5)
+  size.writeInt32BE(100 * 1024 * 1024)
+  const hostile = Array.from({ length: 50 }, dial)
+  for (const client of hostile) client.send(size)
+  const witness = dial()
+  witness.send(text('alive'))
+  await witness.receive(9)
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20 * 1024 * 1024)
+})
+
+test('frames cut at every byte, or a thousand in one chunk, are the same frames (K6, K7)', async () => {
+  const { dial } = await listening(echo)
+  const requests = ['a', 'bc', 'x'.repeat(300)].map(text)
+  const expected = Buffer.concat(requests)
+  const drip = dial()
+  drip.socket.setNoDelay(true)
+  for (const byte of expected) {
+    drip.send(Buffer.from([byte]))
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  expect(await drip.receive(expected.length)).toEqual(expected)
+  const flood = dial()
+  const many = Buffer.concat(Array.from({ length: 1000 }, (_, index) => text(`request ${index}`)))
+  flood.send(many)
+  expect(Buffer.compare(await flood.receive(many.length), many)).toBe(0)
+})
+
+test('random cuts of random frames are the same frames', async () => {
+  const { dial } = await listening(echo)
+  const prng = new Prng(5)
+  const stream = Buffer.concat(Array.from({ length: 200 }, () => framed(prng.bytes(prng.between(1, 5000)))))
+  const client = dial()
+  for (let at = 0; at < stream.length; ) {
+    const end = Math.min(stream.length, at + prng.between(1, 9000))
+    client.send(stream.subarray(at, end))
+    at = end
+  }
+  expect(Buffer.compare(await client.receive(stream.length), stream)).toBe(0)
+})
+
+test('answers are written in the order of the requests, whatever the order in which they are ready', async () => {
+  const answers: (() => void)[] = []
+  const { dial } = await listening(
+    (_connection, frame) => new Promise(resolve => answers.push(() => resolve([framed(frame)]))),
+  )
+  const client = dial()
+  client.send(Buffer.concat([text('one'), text('two'), text('six')]))
+  while (answers.length < 3) await new Promise(resolve => setImmediate(resolve))
+  answers[2]?.()
+  answers[1]?.()
+  await new Promise(resolve => setImmediate(resolve))
+  expect(client.received).toHaveLength(0)
+  answers[0]?.()
+  expect((await client.receive(21)).toString('latin1').replaceAll(/[^a-z]/g, '')).toBe('onetwosix')
+})
+
+test('requests are handled as they come, without waiting for earlier answers, at most 64 at a time (K18)', async () => {
+  let inFlight = 0
+  let most = 0
+  const answers: (() => void)[] = []
+  const { dial } = await listening((_connection, frame) => {
+    most = Math.max(most, ++inFlight)
+    return new Promise(resolve =>
+      answers.push(() => {
+        inFlight--
+        resolve([framed(frame)])
+      }),
+    )
+  })
+  const client = dial()
+  const count = 10_000
+  client.send(Buffer.concat(Array.from({ length: count }, () => text('x'))))
+  let answered = 0
+  while (answered < count) {
+    while (answers.length > 0) {
+      answers.shift()?.()
+      answered++
+    }
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  await client.receive(count * 5)
+  expect(most).toBe(64)
+})
+
+test('a request without an answer leaves no gap', async () => {
+  const { dial } = await listening((_connection, frame) =>
+    Promise.resolve(frame[0] === 0 ? null : [framed(frame)]),
+  )
+  const client = dial()
+  client.send(Buffer.concat([framed(Buffer.from([0])), text('yes'), framed(Buffer.from([0])), text('yes')]))
+  expect((await client.receive(14)).length).toBe(14)
+})
+
+test('a connection that a handler wants closed is closed after the answers before it (K8)', async () => {
+  const { dial, log, failures } = await listening((_connection, frame) =>
+    Buffer.from(frame).toString() === 'bad'
+      ? Promise.reject(new CloseConnection('unknown api key 9999'))
+      : new Promise(resolve => setImmediate(() => resolve([framed(frame)]))),
+  )
+  const client = dial()
+  client.send(Buffer.concat([text('good'), text('bad'), text('never')]))
+  await client.ended
+  expect(client.received.subarray(4).toString()).toBe('good')
+  expect(log[0]?.fields?.['reason']).toBe('unknown api key 9999')
+  expect(failures).toEqual([])
+})
+
+test('a handler that breaks an invariant is reported and closes its connection', async () => {
+  const { dial, failures } = await listening(() => Promise.reject(new AssertionError('high watermark went back')))
+  const client = dial()
+  client.send(text('x'))
+  await client.ended
+  expect(failures).toHaveLength(1)
+})
+
+test('a client that half-closes still gets the answers to what it asked, then the end (K19)', async () => {
+  const { dial, listener } = await listening(
+    (_connection, frame) => new Promise(resolve => setTimeout(() => resolve([framed(frame)]), 5)),
+  )
+  const client = dial()
+  client.socket.end(Buffer.concat([text('one'), text('two')]))
+  await client.ended
+  expect(client.received.toString('latin1').replaceAll(/[^a-z]/g, '')).toBe('onetwo')
+  while (listener.connectionCount > 0) await new Promise(resolve => setImmediate(resolve))
+})
+
+test('a reset while a request is parked tells the handler, once (K20)', async () => {
+  let told = 0
+  let parked: () => void = () => {}
+  const isParked = new Promise<void>(resolve => (parked = resolve))
+  const closed = Promise.withResolvers<void>()
+  const { dial, listener } = await listening(connection => {
+    connection.onClose(() => {
+      told++
+      closed.resolve()
+    })
+    parked()
+    return new Promise(() => {})
+  })
+  const client = dial()
+  client.send(text('long poll'))
+  await isParked
+  client.socket.resetAndDestroy()
+  await closed.promise
+  expect(told).toBe(1)
+  expect(listener.connectionCount).toBe(0)
+})
+
+test('a client that does not read stops being served until it does', async () => {
+  const big = Buffer.alloc(256 * 1024, 1)
+  let handled = 0
+  const { dial } = await listening(() => {
+    handled++
+    return Promise.resolve([framed(big)])
+  })
+  const slow = dial()
+  slow.socket.pause()
+  const count = 300
+  slow.send(Buffer.concat(Array.from({ length: count }, () => text('fetch'))))
+  const witness = dial()
+  for (let round = 0; round < 20; round++) {
+    witness.send(text('x'))
+    await witness.receive((round + 1) * (big.length + 4))
+  }
+  expect(handled - 20).toBeLessThan(count)
+  slow.socket.resume()
+  await slow.receive(count * (big.length + 4))
+})
+
+test('connections above the limits are refused (K27)', async () => {
+  const { dial, log, listener } = await listening(echo, { maxConnectionsPerIp: 2 })
+  const [first, second] = [dial(), dial()]
+  first.send(text('a'))
+  second.send(text('b'))
+  await Promise.all([first.receive(5), second.receive(5)])
+  const third = dial()
+  await third.ended
+  expect(listener.connectionCount).toBe(2)
+  expect(log.map(({ phrase }) => phrase)).toEqual(['too many connections'])
+})
+
+test('a stopping listener answers what is under way and takes nothing more', async () => {
+  let finish: () => void = () => {}
+  const asked = Promise.withResolvers<void>()
+  const { dial, listener } = await listening((_connection, frame) => {
+    asked.resolve()
+    return new Promise(resolve => (finish = () => resolve([framed(frame)])))
+  })
+  const client = dial()
+  client.send(text('last'))
+  await asked.promise
+  const closed = listener.close()
+  client.send(text('late'))
+  finish()
+  await client.ended
+  expect(client.received.subarray(4).toString()).toBe('last')
+  client.socket.end()
+  await closed
+})
+
+test('over the budget nobody reads on until bytes are given back, and then the oldest first', () => {
+  const budget = new ByteBudget(100)
+  const [a, b, c] = [{}, {}, {}]
+  const resumed: object[] = []
+  budget.hold(100)
+  budget.handling(a)
+  expect(budget.mayRead(b)).toBe(false)
+  budget.wait(b, () => resumed.push(b))
+  budget.wait(c, () => resumed.push(c))
+  expect(resumed).toEqual([])
+  budget.handled()
+  budget.release(50)
+  expect(resumed).toEqual([b, c])
+})
+
+test('if only unfinished frames fill the budget, one of them may be finished, and then the next', () => {
+  const budget = new ByteBudget(100)
+  const [a, b] = [{}, {}]
+  const resumed: object[] = []
+  budget.hold(100)
+  budget.wait(a, () => resumed.push(a))
+  budget.wait(b, () => resumed.push(b))
+  expect(resumed).toEqual([a])
+  expect(budget.mayRead(a)).toBe(true)
+  expect(budget.mayRead(b)).toBe(false)
+  budget.leave(a)
+  expect(resumed).toEqual([a, b])
+})
