@@ -46,11 +46,33 @@ interface PartitionQueue {
   nextSequence: number
 }
 
-const batchBytes = 256 * 1024
+const defaultBatchBytes = 256 * 1024
 const deliveryTimeoutMs = 120_000
 const retryPauseMs = 20
 /** Producers stop taking records while so much waits: four full batches per partition of a wide topic. */
 const bufferedBytesMax = 32 * 1024 * 1024
+
+/** What a record costs in a batch besides key and value: lengths, deltas and attributes, all of them varints. */
+const recordOverheadBytes = 24
+const sizeOf = (record: OutgoingRecord): number =>
+  (record.key?.length ?? 0) + (record.value?.length ?? 0) + recordOverheadBytes
+
+/** From the front of the queue, one batch: at least one record, and no more than the target size. */
+function takeBatch(
+  queue: PartitionQueue,
+  batchBytes: number,
+): { readonly records: readonly OutgoingRecord[]; readonly bytes: number } {
+  let bytes = 0
+  let count = 0
+  for (const record of queue.waiting) {
+    const size = sizeOf(record)
+    if (count > 0 && bytes + size > batchBytes) break
+    bytes += size
+    count++
+  }
+  queue.waitingBytes -= bytes
+  return { records: queue.waiting.splice(0, count), bytes }
+}
 
 /** An idempotent producer (with acks=all): retries are never duplicated, order within a partition holds. */
 export class Producer {
@@ -88,10 +110,10 @@ export class Producer {
   async send(record: OutgoingRecord, partition?: number): Promise<void> {
     const queue = this.#queue(partition ?? this.#choosePartition(record))
     queue.waiting.push(record)
-    const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0) + 16
+    const bytes = sizeOf(record)
     queue.waitingBytes += bytes
     this.#bufferedBytes += bytes
-    if (queue.waitingBytes >= (this.#options.batchBytes ?? batchBytes)) {
+    if (queue.waitingBytes >= this.#batchBytes) {
       this.#kick(queue)
       this.#stickyPartition = -1
     }
@@ -137,17 +159,19 @@ export class Producer {
 
   #kick(queue: PartitionQueue): void {
     if (queue.sending !== null || queue.waiting.length === 0) return
-    const { waiting: records, waitingBytes } = queue
-    queue.waiting = []
-    queue.waitingBytes = 0
+    const { records, bytes } = takeBatch(queue, this.#batchBytes)
     queue.sending = this.#deliver(queue, records).then(delivery => {
       queue.sending = null
-      this.#bufferedBytes -= waitingBytes
+      this.#bufferedBytes -= bytes
       this.#options.onDelivery?.(delivery)
       this.#freed?.()
       this.#freed = null
-      if (queue.waitingBytes >= (this.#options.batchBytes ?? batchBytes)) this.#kick(queue)
+      if (queue.waitingBytes >= this.#batchBytes) this.#kick(queue)
     })
+  }
+
+  get #batchBytes(): number {
+    return this.#options.batchBytes ?? defaultBatchBytes
   }
 
   async #deliver(queue: PartitionQueue, records: readonly OutgoingRecord[]): Promise<Delivery> {

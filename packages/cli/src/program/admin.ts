@@ -18,7 +18,7 @@ export function addAdmin(program: Command): void {
       ),
     )
     .action(async (kind: string, name: string, options) =>
-      (await import('./commands/configs.ts')).describe(kind, name, options),
+      (await import('../commands/configs.ts')).describe(kind, name, options),
     )
   configs
     .command('alter')
@@ -35,7 +35,7 @@ export function addAdmin(program: Command): void {
       ),
     )
     .action(async (kind: string, name: string, options) =>
-      (await import('./commands/configs.ts')).alter(kind, name, options),
+      (await import('../commands/configs.ts')).alter(kind, name, options),
     )
   program
     .command('quorum')
@@ -44,7 +44,7 @@ export function addAdmin(program: Command): void {
     .description('leader, epoch, high watermark, voters and observers with their lag')
     .addOption(bootstrapOption())
     .addOption(jsonOption())
-    .action(async options => (await import('./commands/quorum.ts')).status(options))
+    .action(async options => (await import('../commands/quorum.ts')).status(options))
   program
     .command('elect')
     .description(
@@ -59,5 +59,5 @@ export function addAdmin(program: Command): void {
       'after',
       examples('trimaran elect', 'trimaran elect --type unclean --topic orders --partition 3'),
     )
-    .action(async options => (await import('./commands/elect.ts')).elect(options))
+    .action(async options => (await import('../commands/elect.ts')).elect(options))
 }

@@ -38,7 +38,7 @@ function addUp(cluster: Command): void {
         'trimaran cluster up --nodes 5 --port 19092 --dir /tmp/five --detach',
       ),
     )
-    .action(async options => (await import('./commands/cluster.ts')).up(options))
+    .action(async options => (await import('../commands/cluster.ts')).up(options))
 }
 
 function addStatus(cluster: Command): void {
@@ -56,7 +56,7 @@ function addStatus(cluster: Command): void {
         'trimaran cluster status --json | jq .controller',
       ),
     )
-    .action(async options => (await import('./commands/cluster-status.ts')).status(options))
+    .action(async options => (await import('../commands/cluster-status.ts')).status(options))
 }
 
 function addSingleNode(cluster: Command): void {
@@ -76,7 +76,7 @@ function addSingleNode(cluster: Command): void {
       .addOption(jsonOption())
       .addHelpText('after', examples(`trimaran cluster ${name} 1`))
       .action(async (id: number, options) =>
-        (await import('./commands/cluster.ts')).one(name, id, options),
+        (await import('../commands/cluster.ts')).one(name, id, options),
       )
   }
 }
@@ -92,5 +92,5 @@ function addDown(cluster: Command): void {
       'after',
       examples('trimaran cluster down', 'trimaran cluster down --dir /tmp/five --wipe'),
     )
-    .action(async options => (await import('./commands/cluster.ts')).down(options))
+    .action(async options => (await import('../commands/cluster.ts')).down(options))
 }

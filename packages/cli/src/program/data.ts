@@ -28,7 +28,7 @@ export function addProduce(program: Command): void {
       ),
     )
     .action(async (topic: string, options) =>
-      (await import('./commands/produce.ts')).produce(topic, options),
+      (await import('../commands/produce.ts')).produce(topic, options),
     )
 }
 
@@ -36,7 +36,7 @@ export function addConsume(program: Command): void {
   program
     .command('consume')
     .description('print records as they come, until Ctrl-C or --max-messages')
-    .argument('<topic…>')
+    .argument('<topic...>')
     .option(
       '--from-beginning',
       'start at the oldest record (with a group: only where it has committed nothing)',
@@ -71,6 +71,6 @@ export function addConsume(program: Command): void {
       ),
     )
     .action(async (names: string[], options) =>
-      (await import('./commands/consume.ts')).consume(names, options),
+      (await import('../commands/consume.ts')).consume(names, options),
     )
 }

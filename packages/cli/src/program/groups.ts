@@ -7,7 +7,7 @@ export function addGroups(program: Command): void {
     .command('list')
     .addOption(bootstrapOption())
     .addOption(jsonOption())
-    .action(async options => (await import('./commands/groups.ts')).list(options))
+    .action(async options => (await import('../commands/groups.ts')).list(options))
   groups
     .command('describe')
     .argument('<group>')
@@ -15,7 +15,7 @@ export function addGroups(program: Command): void {
     .addOption(jsonOption())
     .addHelpText('after', examples('trimaran groups describe billing'))
     .action(async (group: string, options) =>
-      (await import('./commands/groups.ts')).describe(group, options),
+      (await import('../commands/groups.ts')).describe(group, options),
     )
   groups
     .command('reset')
@@ -31,14 +31,14 @@ export function addGroups(program: Command): void {
       examples('trimaran groups reset billing --topic orders --to earliest --execute'),
     )
     .action(async (group: string, options) =>
-      (await import('./commands/groups.ts')).reset(group, options),
+      (await import('../commands/groups.ts')).reset(group, options),
     )
   groups
     .command('delete')
-    .argument('<group…>')
+    .argument('<group...>')
     .addOption(bootstrapOption())
     .addOption(jsonOption())
     .action(async (names: string[], options) =>
-      (await import('./commands/groups.ts')).remove(names, options),
+      (await import('../commands/groups.ts')).remove(names, options),
     )
 }

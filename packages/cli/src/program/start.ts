@@ -20,5 +20,5 @@ export function addStart(program: Command): void {
         'KAFKA_NODE_ID=2 trimaran start -o log.dirs=/var/lib/trimaran',
       ),
     )
-    .action(async options => (await import('./commands/start.ts')).start(options))
+    .action(async options => (await import('../commands/start.ts')).start(options))
 }

@@ -13,7 +13,7 @@ export function addTopics(program: Command): void {
 function addCreate(topics: Command): void {
   topics
     .command('create')
-    .argument('<name…>')
+    .argument('<name...>')
     .option(
       '--partitions <count>',
       "how many partitions (the cluster's default without it)",
@@ -40,7 +40,7 @@ function addCreate(topics: Command): void {
       ),
     )
     .action(async (names: string[], options) =>
-      (await import('./commands/topics.ts')).create(names, options),
+      (await import('../commands/topics.ts')).create(names, options),
     )
 }
 
@@ -50,10 +50,10 @@ function addQueries(topics: Command): void {
     .option('--exclude-internal', 'leave out topics such as __consumer_offsets')
     .addOption(bootstrapOption())
     .addOption(jsonOption())
-    .action(async options => (await import('./commands/topics.ts')).list(options))
+    .action(async options => (await import('../commands/topics.ts')).list(options))
   topics
     .command('describe')
-    .argument('[name…]')
+    .argument('[name...]')
     .option('--unavailable-partitions', 'only partitions without a leader')
     .option('--under-replicated-partitions', 'only partitions with a replica out of the ISR')
     .addOption(bootstrapOption())
@@ -66,7 +66,7 @@ function addQueries(topics: Command): void {
       ),
     )
     .action(async (names: string[], options) =>
-      (await import('./commands/topics.ts')).describe(names, options),
+      (await import('../commands/topics.ts')).describe(names, options),
     )
 }
 
@@ -82,15 +82,15 @@ function addChanges(topics: Command): void {
     .addOption(bootstrapOption())
     .addOption(jsonOption())
     .action(async (name: string, options) =>
-      (await import('./commands/topics.ts')).alter(name, options),
+      (await import('../commands/topics.ts')).alter(name, options),
     )
   topics
     .command('delete')
-    .argument('<name…>')
+    .argument('<name...>')
     .option('--if-exists', 'no error when it is not there')
     .addOption(bootstrapOption())
     .addOption(jsonOption())
     .action(async (names: string[], options) =>
-      (await import('./commands/topics.ts')).remove(names, options),
+      (await import('../commands/topics.ts')).remove(names, options),
     )
 }
