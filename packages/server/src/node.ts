@@ -1,6 +1,12 @@
 import { AssertionError, ClusterError } from '@trimaran/common'
 import type { Clock, Disk, LogEvent, NodeId, Offset, Random } from '@trimaran/common'
-import { Broker, brokerConfig, CloseConnection, MetricsRegistry, topicReplicaConfig } from '@trimaran/broker'
+import {
+  Broker,
+  brokerConfig,
+  CloseConnection,
+  MetricsRegistry,
+  topicReplicaConfig,
+} from '@trimaran/broker'
 import type { BrokerConfig, ConnectionContext, ControllerChannel } from '@trimaran/broker'
 import { Controller } from '@trimaran/controller'
 import type { MetadataLog } from '@trimaran/controller'
@@ -10,6 +16,7 @@ import type { ControllerRequests, Delta, Image } from '@trimaran/metadata'
 import { RaftDriver } from '@trimaran/raft'
 import type { DurableState, QuorumStore, RaftListener } from '@trimaran/raft'
 import type { NodeConfig } from './node-config.ts'
+import { registerNodeGauges } from './node-gauges.ts'
 import { NodeProperties } from './node-properties.ts'
 import { describeQuorum, nodeStatus } from './node-status.ts'
 import type { NodeStatus } from './node-status.ts'
@@ -65,7 +72,6 @@ export class ClusterNode {
   readonly #channel: PeerControllerChannel
   readonly #logs: LogDirectory | null
   readonly #snapshotBytes: number
-  readonly #gone = new Set<NodeId>()
   #waitingForActivation: {
     readonly go: () => void
     readonly fail: (error: ClusterError) => void
@@ -85,6 +91,7 @@ export class ClusterNode {
     this.#snapshotBytes = properties.number('metadata.log.max.record.bytes.between.snapshots')
     this.raft = this.#makeRaft(properties)
     this.controller = config.roles.controller ? this.#makeController(properties) : null
+    registerNodeGauges(this.metrics, this.raft, this.controller)
     this.#rpc = new PeerRpc({
       clock: this.#clock,
       send: (to, frame) => !this.#halted && options.links.send(to, frame),
@@ -96,7 +103,7 @@ export class ClusterNode {
       nodeId: config.nodeId,
       rpc: this.#rpc,
       local: config.roles.controller
-        ? { request: (kind, request) => this.#askController(kind, request) }
+        ? { request: (kind, request) => this.#serve(config.nodeId, kind, request) }
         : null,
     })
     const own = config.roles.broker ? brokerConfig(config.properties, brokerIdentity(config)) : null
@@ -298,7 +305,6 @@ export class ClusterNode {
       },
       leading: epoch => {
         this.controller?.activate(epoch, this.#loader.image)
-        for (const nodeId of this.#gone) this.controller?.peerGone(nodeId)
         for (const { go } of this.#waitingForActivation.splice(0)) go()
       },
       resigned: () => {
@@ -357,19 +363,17 @@ export class ClusterNode {
     else this.#rpc.receive(from, envelope)
   }
 
-  /** The broker is told first by the failing of its requests; a fence of the peer follows from the controller. */
+  /** Requests fail first, so that what waits for them knows; then the quorum, then the controller fences. */
   #peerGone(nodeId: NodeId): void {
-    this.#gone.add(nodeId)
     this.#rpc.gone(nodeId)
     this.raft.peerGone(nodeId)
-    if (this.controller?.isActive === true) this.controller.peerGone(nodeId)
+    this.controller?.peerGone(nodeId)
   }
 
   #peerReachable(nodeId: NodeId): void {
-    this.#gone.delete(nodeId)
+    this.controller?.peerReachable(nodeId)
     this.raft.peerReachable(nodeId)
     this.#rpc.reachable(nodeId)
-    if (this.controller?.isActive === true) this.controller.peerReachable(nodeId)
   }
 
   async #serve<K extends PeerRequestKind>(

@@ -72,7 +72,8 @@ export class Cluster implements AsyncDisposable {
 
   constructor(options: StartClusterOptions) {
     this.#options = options
-    const stored = options.directory === undefined ? null : storedClusterId(join(options.directory, 'node-1'))
+    const stored =
+      options.directory === undefined ? null : storedClusterId(join(options.directory, 'node-1'))
     this.#clusterId = stored ?? uuidFromBytes(this.#random.bytes(16))
     this.#logEvent = openLogger({ level: options.logLevel ?? 'silent', base: {} }).logEvent
     const count = options.nodes ?? 3

@@ -8,7 +8,10 @@ import { ByteBudget } from '../src/byte-budget.ts'
 import { KafkaListener } from '../src/kafka-listener.ts'
 import type { ListenerLimits } from '../src/kafka-listener.ts'
 
-type Handle = (connection: ConnectionContext, frame: Uint8Array) => Promise<readonly Uint8Array[] | null>
+type Handle = (
+  connection: ConnectionContext,
+  frame: Uint8Array,
+) => Promise<readonly Uint8Array[] | null>
 
 interface Listening {
   readonly listener: KafkaListener
@@ -128,7 +131,10 @@ test('TLS and HTTP on the plaintext listener are named in one log line (K3)', as
 })
 
 test('an announced size allocates nothing (K5)', async () => {
-  const { dial } = await listening(echo, { requestMaxBytes: 100 * 1024 * 1024, queuedMaxBytes: 200 * 1024 * 1024 })
+  const { dial } = await listening(echo, {
+    requestMaxBytes: 100 * 1024 * 1024,
+    queuedMaxBytes: 200 * 1024 * 1024,
+  })
   const before = process.memoryUsage().arrayBuffers
   const size = Buffer.alloc(5)
   size.writeInt32BE(100 * 1024 * 1024)
@@ -160,9 +166,11 @@ test('frames cut at every byte, or a thousand in one chunk, are the same frames 
 test('random cuts of random frames are the same frames', async () => {
   const { dial } = await listening(echo)
   const prng = new Prng(5)
-  const stream = Buffer.concat(Array.from({ length: 200 }, () => framed(prng.bytes(prng.between(1, 5000)))))
+  const stream = Buffer.concat(
+    Array.from({ length: 200 }, () => framed(prng.bytes(prng.between(1, 5000)))),
+  )
   const client = dial()
-  for (let at = 0; at < stream.length; ) {
+  for (let at = 0; at < stream.length;) {
     const end = Math.min(stream.length, at + prng.between(1, 9000))
     client.send(stream.subarray(at, end))
     at = end
@@ -219,7 +227,9 @@ test('a request without an answer leaves no gap', async () => {
     Promise.resolve(frame[0] === 0 ? null : [framed(frame)]),
   )
   const client = dial()
-  client.send(Buffer.concat([framed(Buffer.from([0])), text('yes'), framed(Buffer.from([0])), text('yes')]))
+  client.send(
+    Buffer.concat([framed(Buffer.from([0])), text('yes'), framed(Buffer.from([0])), text('yes')]),
+  )
   expect((await client.receive(14)).length).toBe(14)
 })
 
@@ -238,7 +248,9 @@ test('a connection that a handler wants closed is closed after the answers befor
 })
 
 test('a handler that breaks an invariant is reported and closes its connection', async () => {
-  const { dial, failures } = await listening(() => Promise.reject(new AssertionError('high watermark went back')))
+  const { dial, failures } = await listening(() =>
+    Promise.reject(new AssertionError('high watermark went back')),
+  )
   const client = dial()
   client.send(text('x'))
   await client.ended

@@ -186,9 +186,6 @@ function rolesOf(
   const text = given.get('process.roles') ?? ''
   if (text === '') return { broker: true, controller: isVoter }
   const words = text.split(',').map(word => word.trim())
-  const unknown = words.find(word => word !== 'broker' && word !== 'controller')
-  if (unknown !== undefined)
-    throw badConfig(`process.roles: '${unknown}' is no role; use broker, controller or both`)
   const roles = { broker: words.includes('broker'), controller: words.includes('controller') }
   if (roles.controller && !isVoter) {
     throw badConfig(
