@@ -1,0 +1,176 @@
+import type { BrokerId } from '@trimaran/common'
+import {
+  type BrokerImage,
+  type ControllerRequests,
+  isBrokerActive,
+  type MetadataRecord,
+  type Outcome,
+} from '@trimaran/metadata'
+import { checkBrokerEpoch, type Cluster, type Decision, failure, success } from './cluster.ts'
+import { abandonDeletions, resumeDeletions, suspendDeletions } from './deletion.ts'
+import type { HeartbeatsSoft } from './heartbeats-soft.ts'
+import { withBroker, withoutBroker } from './partition-changes.ts'
+
+type Registration = ControllerRequests['registerBroker']
+type Heartbeat = ControllerRequests['heartbeat']
+
+const refused = (outcome: Outcome): Decision<Registration['response']> => ({
+  records: [],
+  response: { ...outcome, brokerEpoch: -1 },
+})
+
+/**
+ * A broker process presents itself. Its epoch is the offset of its registration; it is fenced until it has caught up
+ * with that offset. The same incarnation may ask again and keeps its epoch (KAFKA-16952); another one has to wait until
+ * nobody is heard under that id any more.
+ */
+export function registerBroker(
+  cluster: Cluster,
+  soft: HeartbeatsSoft,
+  request: Registration['request'],
+  nowMs: number,
+): Decision<Registration['response']> {
+  const { brokerId, clusterId, incarnationId } = request
+  if (clusterId !== cluster.config.clusterId) {
+    const message = `Expected cluster ID ${cluster.config.clusterId}, but got cluster ID ${clusterId}.`
+    return refused(failure('INCONSISTENT_CLUSTER_ID', message))
+  }
+  const existing = cluster.image.brokers.get(brokerId)
+  if (existing?.incarnationId === incarnationId) {
+    return { records: [], response: { ...success, brokerEpoch: existing.epoch } }
+  }
+  if (existing !== undefined && soft.hasSession(brokerId, existing.epoch, nowMs)) {
+    const message = `Another broker is registered with that broker id ${brokerId} and alive.`
+    return refused(failure('DUPLICATE_BROKER_REGISTRATION', message))
+  }
+  const brokerEpoch: number = cluster.nextOffset
+  const record: MetadataRecord = {
+    kind: 'registerBroker',
+    brokerId,
+    brokerEpoch,
+    incarnationId,
+    endpoints: request.endpoints,
+    nodeHost: request.nodeHost,
+    nodePort: request.nodePort,
+    rack: request.rack,
+    logDirs: request.logDirs,
+  }
+  return { records: [record], response: { ...success, brokerEpoch } }
+}
+
+/**
+ * What the end of the former incarnation means, before its id is registered anew: it leads nothing and is in no ISR. If
+ * it did not stop cleanly in its own epoch it may have lost what it wrote last, so that it is no eligible leader either.
+ */
+export function endIncarnation(
+  cluster: Cluster,
+  former: BrokerImage,
+  previousBrokerEpoch: number,
+): MetadataRecord[] {
+  const isUncleanShutdown = previousBrokerEpoch !== former.epoch
+  const records = withoutBroker(cluster, former.id, { isUncleanShutdown })
+  return [...records, ...suspendDeletions(cluster, former.id), ...fenceRecords(former)]
+}
+
+const fenceRecords = (broker: BrokerImage): MetadataRecord[] =>
+  broker.fenced ? [] : [change(broker, { fenced: true, inControlledShutdown: null })]
+
+const change = (
+  broker: BrokerImage,
+  flags: { readonly fenced: boolean | null; readonly inControlledShutdown: boolean | null },
+): MetadataRecord => ({
+  kind: 'brokerChange',
+  brokerId: broker.id,
+  brokerEpoch: broker.epoch,
+  ...flags,
+})
+
+/** Nobody counts on the broker any more: it leads nothing, is in no ISR that has another member, and clients do not see it. */
+export function fenceBroker(cluster: Cluster, brokerId: BrokerId): MetadataRecord[] {
+  const broker = cluster.image.brokers.get(brokerId)
+  if (broker === undefined || broker.fenced) return []
+  return [
+    ...withoutBroker(cluster, brokerId),
+    ...suspendDeletions(cluster, brokerId),
+    ...fenceRecords(broker),
+  ]
+}
+
+const unfence = (cluster: Cluster, broker: BrokerImage): MetadataRecord[] => [
+  change(broker, { fenced: false, inControlledShutdown: false }),
+  ...withBroker(cluster, broker.id),
+  ...resumeDeletions(cluster, broker.id),
+]
+
+const beginShutdown = (cluster: Cluster, broker: BrokerImage): MetadataRecord[] => [
+  ...withoutBroker(cluster, broker.id),
+  change(broker, { fenced: null, inControlledShutdown: true }),
+]
+
+/** All who serve clients have applied everything before `offset`. */
+function isSeenByAll(cluster: Cluster, soft: HeartbeatsSoft, offset: number): boolean {
+  for (const broker of cluster.image.brokers.values()) {
+    if (isBrokerActive(broker) && soft.metadataOffset(broker.id) < offset) return false
+  }
+  return true
+}
+
+/**
+ * The broker's state machine: fenced → unfenced when caught up → in controlled shutdown when it wants to stop → fenced,
+ * and free to stop, when it leads nothing and all others know.
+ */
+export function heartbeat(
+  cluster: Cluster,
+  soft: HeartbeatsSoft,
+  request: Heartbeat['request'],
+): Decision<Heartbeat['response']> {
+  const epoch = checkBrokerEpoch(cluster.image, request.brokerId, request.brokerEpoch)
+  const broker = cluster.image.brokers.get(request.brokerId)
+  if (epoch.errorCode !== 0 || broker === undefined) {
+    const unknown = { isCaughtUp: false, isFenced: true, shouldShutDown: false }
+    return { records: [], response: { ...epoch, ...unknown } }
+  }
+  const isCaughtUp = request.metadataOffset > broker.epoch
+  const decided = (
+    records: readonly MetadataRecord[],
+    isFenced: boolean,
+    shouldShutDown = false,
+  ): Decision<Heartbeat['response']> => ({
+    records,
+    response: { ...success, isCaughtUp, isFenced, shouldShutDown },
+  })
+  if (broker.fenced) {
+    if (request.wantShutDown) return decided([], true, true)
+    const stays = request.wantFence || !isCaughtUp
+    return stays ? decided([], true) : decided(unfence(cluster, broker), false)
+  }
+  if (broker.inControlledShutdown) {
+    const offset = soft.shutdownOffset(broker.id, cluster.image.endOffset)
+    const isFree =
+      cluster.index.leadershipCount(broker.id) === 0 && isSeenByAll(cluster, soft, offset)
+    return isFree ? decided(fenceBroker(cluster, broker.id), true, true) : decided([], false)
+  }
+  if (request.wantFence) return decided(fenceBroker(cluster, broker.id), true)
+  return request.wantShutDown ? decided(beginShutdown(cluster, broker), false) : decided([], false)
+}
+
+/** Forgets a broker for good. Partitions that only it could lead have no leader until it registers again. */
+export function unregisterBroker(
+  cluster: Cluster,
+  { brokerId }: ControllerRequests['unregisterBroker']['request'],
+): Decision<Outcome> {
+  const broker = cluster.image.brokers.get(brokerId)
+  if (broker === undefined) {
+    const outcome = failure(
+      'BROKER_ID_NOT_REGISTERED',
+      `Broker ID ${brokerId} is not currently registered.`,
+    )
+    return { records: [], response: outcome }
+  }
+  const records: MetadataRecord[] = [
+    ...withoutBroker(cluster, brokerId, { isUncleanShutdown: true }),
+    ...abandonDeletions(cluster, brokerId),
+    { kind: 'unregisterBroker', brokerId, brokerEpoch: broker.epoch },
+  ]
+  return { records, response: success }
+}

@@ -1,0 +1,186 @@
+import { type BrokerId, noLeader, type TopicId } from '@trimaran/common'
+import type { MetadataRecord, PartitionChangeRecord, PartitionImage } from '@trimaran/metadata'
+import { type Cluster, isActiveIn, type NamedPartition, topicConfigIn } from './cluster.ts'
+import type { PartitionSet } from './cluster-index.ts'
+import { electLeader } from './partition-state-machine.ts'
+
+/** What is to be true of a partition. Everything else follows. */
+export interface PartitionTarget {
+  readonly isActive: (brokerId: BrokerId) => boolean
+  readonly minInsyncReplicas: number
+  readonly unclean: boolean
+  readonly preferred?: boolean
+  /** What the leader asks for. */
+  readonly isr?: readonly BrokerId[]
+  readonly recovering?: boolean
+  /** Started again without having stopped cleanly: what it wrote last may be lost, so it is in sync no more. */
+  readonly uncleanShutdown?: BrokerId
+}
+
+const isSame = (a: readonly BrokerId[], b: readonly BrokerId[]): boolean =>
+  a.length === b.length && a.every((id, at) => id === b[at])
+
+/** Without those that are down; but never empty: the last ones to be in sync stay, for they alone have all records. */
+function liveIsr(
+  isr: readonly BrokerId[],
+  isActive: (id: BrokerId) => boolean,
+): readonly BrokerId[] {
+  const live = isr.filter(isActive)
+  return live.length === 0 || live.length === isr.length ? isr : live
+}
+
+/**
+ * A last ISR member that stopped uncleanly may have lost records that an ELR member still has: that one takes its place
+ * and waits to lead (KIP-966).
+ */
+function replaceLost(
+  isr: readonly BrokerId[],
+  elr: readonly BrokerId[],
+  lost: BrokerId | undefined,
+): readonly BrokerId[] {
+  const [only] = isr
+  if (lost === undefined || isr.length > 1 || only !== lost) return isr
+  const heir = elr.find(id => id !== lost)
+  return heir === undefined ? isr : [heir]
+}
+
+/**
+ * Who has everything below the high watermark without being in sync: the high watermark stands still while the ISR is
+ * smaller than min.insync.replicas, so whoever was in sync when it became that small still has it all (KIP-966).
+ */
+function nextElr(
+  before: PartitionImage,
+  isr: readonly BrokerId[],
+  target: PartitionTarget,
+): readonly BrokerId[] {
+  if (isr.length >= Math.min(target.minInsyncReplicas, before.replicas.length)) return []
+  const hadAll = [...before.isr, ...(before.elr ?? [])]
+  return before.replicas.filter(
+    id => hadAll.includes(id) && !isr.includes(id) && id !== target.uncleanShutdown,
+  )
+}
+
+/** The one place that decides leader, ISR and ELR together. Null: all is as it should be. */
+export function changePartition(
+  topicId: TopicId,
+  before: PartitionImage,
+  target: PartitionTarget,
+): PartitionChangeRecord | null {
+  const elrBefore = before.elr ?? []
+  const asked = liveIsr(target.isr ?? before.isr, target.isActive)
+  let isr = replaceLost(asked, elrBefore, target.uncleanShutdown)
+  const election = electLeader(
+    { ...before, isr, elr: elrBefore },
+    { isActive: target.isActive, unclean: target.unclean, preferred: target.preferred ?? false },
+  )
+  let leader = before.leader
+  let recovering = target.recovering ?? before.recovering
+  let elr: readonly BrokerId[] | null = null
+  if (election.kind === 'offline') leader = noLeader
+  if (election.kind === 'elected') {
+    leader = election.leader
+    if (election.from !== 'isr') isr = [leader]
+    if (election.from === 'outOfSync') {
+      // Its log is the truth from now on: nobody else's is.
+      recovering = true
+      elr = []
+    }
+  }
+  elr ??= nextElr(before, isr, target)
+  const record: PartitionChangeRecord = {
+    kind: 'partitionChange',
+    topicId,
+    partition: before.partition,
+    ...(leader === before.leader ? {} : { leader }),
+    ...(isSame(isr, before.isr) ? {} : { isr }),
+    ...(recovering === before.recovering ? {} : { recovering }),
+    ...(isSame(elr, elrBefore) ? {} : { elr }),
+  }
+  return Object.keys(record).length === 3 ? null : record
+}
+
+/** The partitions of a set, in the order of the set. */
+export function* partitionsOf(
+  cluster: Pick<Cluster, 'image'>,
+  set: PartitionSet,
+): IterableIterator<NamedPartition> {
+  for (const [topicId, numbers] of set) {
+    const topic = cluster.image.topicsById.get(topicId)
+    if (topic === undefined) continue
+    for (const number of numbers) {
+      const partition = topic.partitions[number]
+      if (partition !== undefined) yield { topicId, topicName: topic.name, partition }
+    }
+  }
+}
+
+/** What a partition should be, as far as its topic's configuration says so. */
+export function targetIn(
+  cluster: Cluster,
+  topicName: string,
+  isActive: (brokerId: BrokerId) => boolean = isActiveIn(cluster.image),
+): PartitionTarget {
+  const config = topicConfigIn(cluster, topicName)
+  return {
+    isActive,
+    minInsyncReplicas: config.minInsyncReplicas,
+    unclean: config.uncleanLeaderElectionEnable,
+  }
+}
+
+/** A broker stops being active: it leaves every ISR that has another member, and leads nothing. */
+export function withoutBroker(
+  cluster: Cluster,
+  brokerId: BrokerId,
+  options: { readonly isUncleanShutdown?: boolean } = {},
+): MetadataRecord[] {
+  const isActiveNow = isActiveIn(cluster.image)
+  const isActive = (id: BrokerId): boolean => id !== brokerId && isActiveNow(id)
+  const records: MetadataRecord[] = []
+  for (const { topicId, topicName, partition } of partitionsOf(
+    cluster,
+    cluster.index.hosted(brokerId),
+  )) {
+    const isConcerned =
+      partition.isr.includes(brokerId) ||
+      (options.isUncleanShutdown === true && partition.elr?.includes(brokerId) === true)
+    if (!isConcerned) continue
+    const record = changePartition(topicId, partition, {
+      ...targetIn(cluster, topicName, isActive),
+      ...(options.isUncleanShutdown === true ? { uncleanShutdown: brokerId } : {}),
+    })
+    if (record !== null) records.push(record)
+  }
+  return records
+}
+
+/** A broker becomes active: partitions without a leader that it may lead. It joins ISRs later, when leaders ask. */
+export function withBroker(cluster: Cluster, brokerId: BrokerId): MetadataRecord[] {
+  const isActiveNow = isActiveIn(cluster.image)
+  const isActive = (id: BrokerId): boolean => id === brokerId || isActiveNow(id)
+  return electionsFor(cluster, leaderlessOn(cluster, brokerId), isActive)
+}
+
+function* leaderlessOn(cluster: Cluster, brokerId: BrokerId): IterableIterator<NamedPartition> {
+  const hosted = cluster.index.hosted(brokerId)
+  const { leaderless } = cluster.index
+  const [fewer, other] = hosted.size < leaderless.size ? [hosted, leaderless] : [leaderless, hosted]
+  for (const [topicId, numbers] of fewer) {
+    const both = [...numbers].filter(number => other.get(topicId)?.has(number) === true)
+    if (both.length > 0) yield* partitionsOf(cluster, new Map([[topicId, new Set(both)]]))
+  }
+}
+
+/** Leaders for partitions that have none and may have one now. */
+export function electionsFor(
+  cluster: Cluster,
+  partitions: Iterable<NamedPartition>,
+  isActive: (brokerId: BrokerId) => boolean = isActiveIn(cluster.image),
+): MetadataRecord[] {
+  const records: MetadataRecord[] = []
+  for (const { topicId, topicName, partition } of partitions) {
+    const record = changePartition(topicId, partition, targetIn(cluster, topicName, isActive))
+    if (record !== null) records.push(record)
+  }
+  return records
+}
