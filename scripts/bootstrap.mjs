@@ -15,10 +15,15 @@ const pinnedNode = join(
   process.platform === 'win32' ? 'node.exe' : 'node',
 )
 
+const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'scripts/vitest.config.ts']
 const commands = {
   start: ['packages/cli/src/main.ts', 'cluster', 'up'],
   test: ['scripts/test.ts'],
   check: ['scripts/test.ts', '--checks-only'],
+  sim: ['test-cluster/sim/main.ts'],
+  chaos: [...vitest, '--no-file-parallelism', 'test-cluster/chaos'],
+  compat: [...vitest, '--no-file-parallelism', 'test-cluster/compat'],
+  bench: ['scripts/bench/main.ts'],
 }
 
 function wantedInstall() {
