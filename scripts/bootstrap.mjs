@@ -38,14 +38,14 @@ function install() {
   const present =
     existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(pinnedNode)
   if (present) return
-  const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const { config } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   process.stderr.write('Installing what is missing (once, about half a minute)…\n')
   const result = spawnSync(
     'npm',
     [
       'exec',
       '--yes',
-      `--package=${packageManager}`,
+      `--package=pnpm@${config.pnpm}`,
       '--',
       'pnpm',
       'install',
