@@ -85,7 +85,7 @@ export class GroupCoordinator {
 
   stop(): void {
     this.#stopped = true
-    for (const partition of [...this.#shards.keys()]) this.resigned(partition)
+    for (const partition of this.#shards.keys()) this.resigned(partition)
   }
 
   #start(partition: number, leaderEpoch: LeaderEpoch): void {
@@ -251,7 +251,7 @@ export class GroupCoordinator {
       } else if (group.state !== 'Empty') {
         reply({ errorCode: errorCodes.NON_EMPTY_GROUP })
       } else {
-        for (const memberId of [...group.pendingMembers.keys()]) takePending(shard, group, memberId)
+        for (const memberId of group.pendingMembers.keys()) takePending(shard, group, memberId)
         const records = groupTombstones(groupId, group.stored)
         if (records.length === 0) reply({ errorCode: errorCodes.NONE })
         else {

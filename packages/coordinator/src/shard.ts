@@ -443,7 +443,7 @@ export class Shard implements GroupHost {
   topicDeleted(topic: string): void {
     if (this.#phase === 'loading') this.#topicsDeletedMeanwhile.add(topic)
     if (this.#phase !== 'active') return
-    for (const groupId of [...this.stored.groupIds()]) {
+    for (const groupId of this.stored.groupIds()) {
       if (this.stored.get(groupId).offsets.has(topic)) this.#endTopic(groupId, topic)
     }
   }
@@ -467,7 +467,7 @@ export class Shard implements GroupHost {
   #onRetentionCheck(): void {
     this.timers.arm(this.#retentionTimer, this.config.offsetsRetentionCheckIntervalMs)
     const retentionMs = this.config.offsetsRetentionMs
-    for (const groupId of [...this.stored.groupIds()]) {
+    for (const groupId of this.stored.groupIds()) {
       this.enqueue(groupId, group => ({
         needsQuiet: true,
         refuse: null,

@@ -78,7 +78,7 @@ interface SimPartition {
   waiting: {
     readonly endOffset: number
     readonly baseOffset: number
-    settle(outcome: AppendOutcome): void
+    readonly settle: (outcome: AppendOutcome) => void
   }[]
 }
 

@@ -70,7 +70,7 @@ export function onJoinDeadline(host: GroupHost, group: ClassicGroup): void {
 function completeJoin(host: GroupHost, group: ClassicGroup): void {
   host.timers.disarm(group.joinTimer)
   group.initialDelayLeftMs = null
-  for (const member of [...group.members()]) {
+  for (const member of group.members()) {
     if (member.parkedJoin === null && member.groupInstanceId === null) {
       drop(host, group, member, 'did not join in time')
     }
@@ -225,7 +225,7 @@ export function armSession(host: GroupHost, member: Member): void {
 
 /** Answers whoever is parked in a JoinGroup, and drops those who could never find back to their id. */
 export function failJoins(host: GroupHost, group: ClassicGroup, errorCode: number): void {
-  for (const member of [...group.members()]) {
+  for (const member of group.members()) {
     const join = group.takeParkedJoin(member)
     if (join === null) continue
     if (join.learnsMemberId && member.isNew) drop(host, group, member, 'was never told its id')
@@ -307,7 +307,7 @@ export function onPendingDeadline(host: GroupHost, group: ClassicGroup, memberId
 export function onSyncDeadline(host: GroupHost, group: ClassicGroup): void {
   if (group.state !== 'CompletingRebalance' && group.state !== 'Stable') return
   if (group.pendingSync.size === 0) return
-  for (const memberId of [...group.pendingSync]) {
+  for (const memberId of group.pendingSync) {
     drop(host, group, group.mustMember(memberId), 'did not sync in time')
   }
   prepareRebalance(host, group, 'members did not sync in time')
