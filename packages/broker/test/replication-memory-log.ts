@@ -163,7 +163,6 @@ export class MemoryLog {
     })
   }
 
-  /** A power loss. */
   loseUnflushed(): void {
     this.batches = this.batches.filter(batch => batch.lastOffset < this.recoveryPoint)
   }
@@ -205,7 +204,7 @@ export class MemoryLogs {
     this.deleted.push(key)
   }
   strays(known: (topicId: TopicId, partition: number) => boolean): void {
-    for (const log of [...this.logsByKey.values()]) {
+    for (const log of this.logsByKey.values()) {
       if (!known(log.topicId, log.partition)) this.delete(log.topicId, log.partition)
     }
   }
@@ -220,6 +219,15 @@ export class MemoryLogs {
     return this.highWatermarks.get(`${topicName}-${partition}`)
   }
   checkpointRecoveryPoints(): void {}
+  setAside(): void {}
+  damaged(): [] {
+    return []
+  }
+
+  /** A power loss. */
+  loseUnflushed(): void {
+    for (const log of this.logsByKey.values()) log.loseUnflushed()
+  }
 
   /** The classes of the log package have private fields; replication uses none of them. */
   get directory(): LogDirectory {

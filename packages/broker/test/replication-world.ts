@@ -1,6 +1,8 @@
 import { ClusterError, Prng, assert } from '@trimaran/common'
 import type { BrokerEpoch, BrokerId, Clock, Offset } from '@trimaran/common'
-import { defaultLogConfig } from '@trimaran/log'
+import { LogDirectory, defaultLogConfig } from '@trimaran/log'
+import type { LogConfig, PartitionLog } from '@trimaran/log'
+import { SimDisk } from '@trimaran/log/testing'
 import { Delta, deltaBetween, emptyImage } from '@trimaran/metadata'
 import type { Image } from '@trimaran/metadata'
 import { encodeBatch, readBatchHeader } from '@trimaran/protocol'
@@ -16,16 +18,18 @@ import type {
 } from '../src/replication/types.ts'
 import { ControllerStandIn } from './replication-controller.ts'
 import { MemoryLogs } from './replication-memory-log.ts'
-import type { MemoryLog } from './replication-memory-log.ts'
 
 export const topicId = 'topicAAAAAAAAAAAAAAAAA'
 const topicName = 'orders'
 const brokerIds = [1, 2, 3]
 const partitionCount = 2
 const minInsyncReplicas = 2
+/** Small, so that logs have several segments. */
+const logConfig: LogConfig = { ...defaultLogConfig, segmentBytes: 1_500 }
+
 /** Short, so that a simulated second holds many leaderships. */
 const config: ReplicaConfig = {
-  topic: () => ({ log: defaultLogConfig, minInsyncReplicas }),
+  topic: () => ({ log: logConfig, minInsyncReplicas }),
   replicaLagTimeMaxMs: 150,
   replicaFetchWaitMaxMs: 50,
   replicaFetchMinBytes: 1,
@@ -44,15 +48,27 @@ interface Event {
   readonly run: () => void
 }
 
+/** The one record of the batch at `offset`; its value is its timestamp. */
+function recordAt(log: PartitionLog, offset: Offset): Committed | null {
+  if (offset >= log.logEndOffset) return null
+  const limits = { maxBytes: 1, endOffset: log.logEndOffset, minOneBatch: true }
+  const header = readBatchHeader(log.read(offset, limits), 0)
+  return { epoch: header.partitionLeaderEpoch, value: header.baseTimestampMs }
+}
+
 /** A record that some replica held below its high watermark: from then on it is history. */
 interface Committed {
   readonly epoch: number
   readonly value: number
 }
 
+/** Where a node keeps its logs: in memory, for speed, or in the files of the log package on a simulated disk. */
+type Storage = 'memory' | 'disk'
+
 class Node {
   readonly id: BrokerId
-  readonly logs = new MemoryLogs()
+  readonly memory: MemoryLogs | null
+  readonly disk: SimDisk | null
   readonly random: Prng
   manager: ReplicaManager | null = null
   brokerEpoch: BrokerEpoch = -1
@@ -64,9 +80,27 @@ class Node {
   /** How far each partition's log was compared with history. */
   readonly verified = new Map<number, Offset>()
 
-  constructor(id: BrokerId, random: Prng) {
+  constructor(id: BrokerId, random: Prng, storage: Storage) {
     this.id = id
     this.random = random
+    this.memory = storage === 'memory' ? new MemoryLogs() : null
+    this.disk = storage === 'disk' ? new SimDisk({ random }) : null
+  }
+
+  openLogs(clock: Clock): LogDirectory {
+    if (this.memory) return this.memory.directory
+    const disk = this.disk as SimDisk
+    const configFor = () => logConfig
+    return LogDirectory.open({ disk, directory: 'data', clock, logEvent: () => {}, configFor })
+  }
+
+  crash(isPowerLoss: boolean): void {
+    if (isPowerLoss) this.memory?.loseUnflushed()
+    this.disk?.crash(isPowerLoss ? this.random.pick(['lose-all', 'prefix', 'torn']) : 'process')
+  }
+
+  flush(): void {
+    for (const replica of this.manager?.partitions() ?? []) void (replica as Partition).log.flush()
   }
 }
 
@@ -108,12 +142,17 @@ export class World {
 
   readonly #trace: ((line: string) => void) | undefined
 
-  constructor(seed: number, bugs: readonly ReplicationBug[] = [], trace?: (line: string) => void) {
+  constructor(
+    seed: number,
+    bugs: readonly ReplicationBug[] = [],
+    storage: Storage = 'memory',
+    trace?: (line: string) => void,
+  ) {
     this.#trace = trace
     this.#seed = seed
     this.#bugs = new Set(bugs)
     this.#random = new Prng(seed)
-    this.#nodes = brokerIds.map(id => new Node(id, this.#random.fork(id)))
+    this.#nodes = brokerIds.map(id => new Node(id, this.#random.fork(id), storage))
     this.#controller = new ControllerStandIn((delta, image) => this.#publish(delta, image))
     for (let partition = 0; partition < partitionCount; partition++) this.#history.push([])
   }
@@ -267,11 +306,12 @@ export class World {
   }
 
   #boot(node: Node): void {
+    const clock = this.#clockOf(node)
     node.manager = new ReplicaManager({
       brokerId: node.id,
-      clock: this.#clockOf(node),
+      clock,
       random: node.random.fork(node.incarnation),
-      logs: node.logs.directory,
+      logs: node.openLogs(clock),
       controller: this.#controllerOf(node),
       peers: this.#peersOf(node),
       config,
@@ -308,10 +348,8 @@ export class World {
     node.incarnation++
     node.manager = null
     node.brokerEpoch = -1
-    if (how === 'powerLoss') {
-      node.isLossy = true
-      for (const log of node.logs.logsByKey.values()) log.loseUnflushed()
-    }
+    if (how === 'powerLoss') node.isLossy = true
+    node.crash(how === 'powerLoss')
     // A dead process breaks its connections; a silent one is found by its session.
     const { incarnation } = node
     this.#at(this.#random.between(5, 60), () => {
@@ -363,7 +401,7 @@ export class World {
         this.#at(this.#random.between(20, 400), () => this.#cutOff.delete(node.id))
         return
       case 6:
-        this.#flush(node)
+        node.flush()
         return
       default:
         this.#cutOff.clear()
@@ -379,10 +417,6 @@ export class World {
     return this.#controller.partitions().every(({ image }) => {
       return image.isr.some(id => id !== node.id && this.#node(id).manager !== null)
     })
-  }
-
-  #flush(node: Node): void {
-    for (const log of node.logs.logsByKey.values()) void log.flush()
   }
 
   #calm(): void {
@@ -519,9 +553,8 @@ export class World {
         this.#fail('P5: the high watermark moved with too few in sync', { highWatermark, from })
       }
     }
-    const log = replica.log as unknown as MemoryLog
     for (let offset = from; offset < highWatermark; offset++) {
-      const batch = log.at(offset)
+      const batch = recordAt(replica.log, offset)
       const known = history[offset]
       if (!batch) {
         this.#fail('P12: a hole below the high watermark', { id: node.id, offset })
@@ -543,7 +576,7 @@ export class World {
   #checkEnd(): void {
     for (const { image } of this.#controller.partitions()) {
       const history = this.#history[image.partition] as Committed[]
-      const isrs = [...image.isr].toSorted().join()
+      const isrs = image.isr.toSorted((a, b) => a - b).join()
       if (isrs !== '1,2,3') this.#fail('P16: the ISR does not come back', { isr: image.isr })
       for (const node of this.#nodes) {
         const replica = node.manager?.partition(topicId, image.partition)

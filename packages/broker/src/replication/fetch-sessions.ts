@@ -175,7 +175,7 @@ export class FetchSessions {
 
   stop(): void {
     this.#endOfTurn.stop()
-    for (const session of [...this.#sessions.values()]) this.#close(session)
+    for (const session of this.#sessions.values()) this.#close(session)
   }
 
   #sessionFor(request: ReplicaFetchRequest): FetchSession | null {

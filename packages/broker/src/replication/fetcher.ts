@@ -130,7 +130,7 @@ export class ReplicaFetcher {
   stop(): void {
     this.#isStopped = true
     if (this.#backOff) this.#options.timers.cancel(this.#backOff)
-    for (const partition of [...this.#followed.keys()]) this.#detach(partition)
+    for (const partition of this.#followed.keys()) this.#detach(partition)
   }
 
   /** Sends the next fetch if there is one to send: nothing out, or news for a leader that holds one. */

@@ -1,5 +1,5 @@
 import { ClusterError } from '@trimaran/common'
-import type { LogDirectory } from '@trimaran/log'
+import type { CheckpointEntry, LogDirectory } from '@trimaran/log'
 import type { ReplicationContext } from './context.ts'
 import type { Flusher } from './flusher.ts'
 import type { LeaderSide } from './leader-side.ts'
@@ -52,7 +52,7 @@ export class Housekeeping {
   /** So that a restart knows what consumers may have seen. */
   checkpoint(): void {
     const { logs, context } = this.#options
-    const entries = []
+    const entries: CheckpointEntry[] = []
     for (const { topicName, partition, highWatermark } of context.table) {
       entries.push({ topicName, partition, offset: highWatermark })
     }

@@ -119,8 +119,7 @@ export class LeaderSide {
     this.#queue.withdraw(partition)
     this.#underReplicated.delete(partition)
     partition.failProduces(errorCode)
-    for (const deletion of [...partition.deletions])
-      deletion.settle({ errorCode, lowWatermark: -1 })
+    for (const deletion of partition.deletions) deletion.settle({ errorCode, lowWatermark: -1 })
     this.#changed(partition)
   }
 
@@ -135,7 +134,7 @@ export class LeaderSide {
 
   /** Brokers came, went, were fenced or unfenced. */
   brokersChanged(): void {
-    for (const replicaId of [...this.#sessions.followers()]) {
+    for (const replicaId of this.#sessions.followers()) {
       if (!this.#context.table.image.brokers.has(replicaId))
         this.#sessions.removeFollower(replicaId)
     }
@@ -145,7 +144,7 @@ export class LeaderSide {
 
   tick(partitions: Iterable<Partition>): void {
     const nowMs = this.#context.clock.monotonicMs()
-    for (const partition of [...partitions]) {
+    for (const partition of partitions) {
       partition.leading?.tick(nowMs)
       this.settle(partition)
     }
@@ -431,7 +430,7 @@ export class LeaderSide {
     for (const [brokerId, replica] of partition.leading.progress) {
       if (this.#isAlive(brokerId)) lowWatermark = Math.min(lowWatermark, replica.logStartOffset)
     }
-    for (const deletion of [...partition.deletions]) {
+    for (const deletion of partition.deletions) {
       if (lowWatermark >= deletion.offset)
         deletion.settle({ errorCode: errorCodes.NONE, lowWatermark })
     }

@@ -1,3 +1,4 @@
+import { partitionKey } from '@trimaran/common'
 import type { LeaderEpoch, TopicId } from '@trimaran/common'
 import type { Image } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
@@ -7,6 +8,8 @@ import type { CurrentLeader } from './types.ts'
 /** The replicas on this broker, by topic id: a topic that was removed and created again is another one (B72). */
 export class PartitionTable {
   readonly #byTopic = new Map<TopicId, Map<number, Partition>>()
+  /** Hosted by the metadata, but stored bytes are not what they must be: nothing is served. */
+  readonly damaged = new Set<string>()
   /** The newest metadata. */
   image: Image
   #size = 0
@@ -47,6 +50,7 @@ export class PartitionTable {
 
   /** Why a partition that is not hosted here cannot be served. */
   errorOfMissing(topicId: TopicId, partition: number): number {
+    if (this.damaged.has(partitionKey(topicId, partition))) return errorCodes.KAFKA_STORAGE_ERROR
     const topic = this.image.topicsById.get(topicId)
     if (!topic) return errorCodes.UNKNOWN_TOPIC_ID
     return topic.partitions[partition] === undefined

@@ -44,7 +44,7 @@ export class ParkedProduce {
   startTimer(timers: TimerQueue, deadlineMs: number): void {
     if (this.#pending.size === 0) return
     this.#timer = timers.at(deadlineMs, () => {
-      for (const index of [...this.#pending]) {
+      for (const index of this.#pending) {
         this.settle(timers, index, errorCodes.REQUEST_TIMED_OUT)
       }
     })
@@ -138,7 +138,7 @@ export class FetchPurgatory {
   /** Answers everything with what there is. */
   stop(): void {
     this.#endOfTurn.stop()
-    for (const fetch of [...this.#parked]) this.#end(fetch)
+    for (const fetch of this.#parked) this.#end(fetch)
   }
 
   #tryWoken(): void {

@@ -1,5 +1,6 @@
+import { partitionKey } from '@trimaran/common'
 import type { ClusterError, TopicId } from '@trimaran/common'
-import type { LogDirectory, PartitionLog } from '@trimaran/log'
+import type { PartitionLog } from '@trimaran/log'
 import { configKey, deltaBetween, emptyImage } from '@trimaran/metadata'
 import type { Image, LocalChanges, LocalPartition, PartitionImage } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
@@ -155,6 +156,7 @@ export class ReplicaManager implements Replicas {
 
   #lead({ topicId, topicName, image }: LocalPartition): void {
     const partition = this.#host(topicId, topicName, image)
+    if (!partition) return
     if (partition.failure || image.partitionEpoch < partition.image.partitionEpoch) {
       partition.image = image
       return
@@ -183,6 +185,7 @@ export class ReplicaManager implements Replicas {
 
   #follow({ topicId, topicName, image }: LocalPartition): void {
     const partition = this.#host(topicId, topicName, image)
+    if (!partition) return
     const before = partition.following
     this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
     partition.image = image
@@ -196,9 +199,11 @@ export class ReplicaManager implements Replicas {
     this.#leaderSide.sessions.changed(partition.positions)
   }
 
-  #host(topicId: TopicId, topicName: string, image: PartitionImage): Partition {
+  /** Null: its log is damaged. */
+  #host(topicId: TopicId, topicName: string, image: PartitionImage): Partition | null {
     const known = this.#table.get(topicId, image.partition)
     if (known) return known
+    if (this.#isDamaged(topicId, topicName, image)) return null
     const { logs, brokerId } = this.#options
     const config = this.#context.config.topic(this.#table.image, topicName)
     const number = image.partition
@@ -220,7 +225,31 @@ export class ReplicaManager implements Replicas {
     return partition
   }
 
+  /**
+   * A damaged log may hold what is committed, so a member of the ISR must not begin anew with an empty one: it stays
+   * offline until the leader has taken it out of the ISR, and then fetches everything again.
+   */
+  #isDamaged(topicId: TopicId, topicName: string, image: PartitionImage): boolean {
+    const { logs, brokerId } = this.#options
+    const key = partitionKey(topicId, image.partition)
+    const damaged = [...logs.damaged()].find(
+      log => log.topicId === topicId && log.partition === image.partition,
+    )
+    this.#table.damaged.delete(key)
+    if (!damaged) return false
+    const fields = { topic: topicName, partition: image.partition, err: damaged.error }
+    if (image.isr.includes(brokerId)) {
+      this.#table.damaged.add(key)
+      this.#context.logEvent('error', 'partition offline', fields)
+      return true
+    }
+    logs.setAside(topicId, image.partition)
+    this.#context.logEvent('warn', 'damaged replica begins anew', fields)
+    return false
+  }
+
   #delete(topicId: TopicId, number: number): void {
+    this.#table.damaged.delete(partitionKey(topicId, number))
     const partition = this.#table.get(topicId, number)
     if (partition) {
       this.#followerSide.unfollow(partition)
@@ -229,7 +258,9 @@ export class ReplicaManager implements Replicas {
       this.#leaderSide.sessions.unhosted(partition.positions)
       this.#reads.purgatory.wake(partition)
     }
-    if (this.#options.logs.log(topicId, number)) this.#options.logs.delete(topicId, number)
+    const { logs } = this.#options
+    if (logs.log(topicId, number)) logs.delete(topicId, number)
+    else logs.setAside(topicId, number)
   }
 
   #resign(partition: Partition, errorCode: number): void {

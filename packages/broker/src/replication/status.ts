@@ -16,7 +16,7 @@ export function statusOf(
   >,
 ): ReplicationStatus {
   let leaderCount = 0
-  let offlineReplicaCount = 0
+  let offlineReplicaCount = table.damaged.size
   let underReplicatedPartitions = 0
   let underMinIsrPartitionCount = 0
   let atMinIsrPartitionCount = 0
