@@ -30,9 +30,10 @@ export const newMemberJoinTimeoutMs = 5 * 60_000
 
 /**
  * Members that were given an id (KIP-394) and did not use it yet. Each costs about 200 bytes until its session timeout
- * (at most 30 minutes), so one group cannot be made to hold more than 200 kB of them.
+ * (at most 30 minutes), so one group cannot be made to hold more than 2 MB of them. Not fewer: all members of a large group
+ * may start in the same second, and being turned away is fatal to them.
  */
-export const maxPendingMembers = 1000
+export const maxPendingMembers = 10_000
 
 /** Clients offer one protocol per assignor; five is much. 64 × a name and a slice is below 10 kB per member. */
 export const maxProtocolsPerMember = 64
@@ -40,5 +41,17 @@ export const maxProtocolsPerMember = 64
 /** All protocols of one member; more would not fit into the record of its group (max.message.bytes is 1 MiB). */
 export const maxMemberMetadataBytes = 1 << 20
 
-/** Strings are stored with a 16-bit length. */
-export const maxGroupIdBytes = 32_767
+/**
+ * Strings are stored with a 16-bit length: 32,767 bytes, of which a UTF-16 unit takes at most three, less the 37 of the
+ * generated part of a member id. Compact strings of newer requests may be longer than what can be stored.
+ */
+export const maxStoredStringLength = 10_900
+
+/** `group.instance.id` has the form of a topic name. */
+export const maxInstanceIdLength = 249
+
+/**
+ * Offset commits of one partition that the log has not decided on. About 1 kB each, so 10 MB while replicas are missing;
+ * with replication taking 5 ms it is two million commits a second.
+ */
+export const maxPendingCommits = 10_000

@@ -1,6 +1,6 @@
 import type { Clock, LeaderEpoch, LogEvent, Random } from '@trimaran/common'
 import { errorCodes } from '@trimaran/protocol'
-import { maxGroupIdBytes } from './config.ts'
+import { maxStoredStringLength } from './config.ts'
 import type { GroupConfig } from './config.ts'
 import { describeGroup, groupError, listed, listFilter } from './group/describe.ts'
 import type { ClassicGroup } from './group/group.ts'
@@ -321,5 +321,4 @@ function groupIdError(groupId: string): number {
   return groupId === '' || isTooLong(groupId) ? errorCodes.INVALID_GROUP_ID : errorCodes.NONE
 }
 
-/** A UTF-16 unit takes at most three bytes. */
-const isTooLong = (groupId: string): boolean => groupId.length * 3 > maxGroupIdBytes
+const isTooLong = (groupId: string): boolean => groupId.length > maxStoredStringLength

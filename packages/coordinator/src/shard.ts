@@ -1,6 +1,7 @@
 import { assert } from '@trimaran/common'
 import type { Clock, LeaderEpoch, LogEvent, Random } from '@trimaran/common'
 import { errorCodes } from '@trimaran/protocol'
+import { maxPendingCommits } from './config.ts'
 import type { GroupConfig } from './config.ts'
 import { ClassicGroup } from './group/group.ts'
 import type { GroupHost, WriteOutcome } from './group/host.ts'
@@ -337,6 +338,10 @@ export class Shard implements GroupHost {
     records: readonly GroupRecord[],
     settled: (errorCode: number) => void,
   ): void {
+    if (this.#pending.length >= maxPendingCommits) {
+      settled(errorCodes.COORDINATOR_NOT_AVAILABLE)
+      return
+    }
     const slot = this.#slotOf(group.groupId)
     slot.commitsInFlight++
     this.#append(records, {

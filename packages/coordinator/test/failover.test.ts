@@ -253,3 +253,29 @@ test('after stop nothing is served and nothing wakes', async () => {
   world.coordinator.elected(0, 99)
   expect(fetched(world)).toBe(errorCodes.NOT_COORDINATOR)
 })
+
+test('a stored group that has a member twice is not served', async () => {
+  const world = new World()
+  const member = {
+    memberId: 'm',
+    groupInstanceId: null,
+    clientId: 'c',
+    clientHost: '/h',
+    rebalanceTimeoutMs: 1,
+    sessionTimeoutMs: 1,
+    subscription: text(''),
+    assignment: text('a'),
+  }
+  const value = {
+    protocolType: 'consumer',
+    generation: 1,
+    protocolName: 'range',
+    leader: 'm',
+    currentStateTimestampMs: 1,
+    members: [member, member],
+  }
+  world.log.put(0, encodeGroupRecords([{ kind: 'group', groupId: 'g', value }], 1))
+  world.log.replicate(0)
+  await world.start()
+  expect(fetched(world)).toBe(errorCodes.NOT_COORDINATOR)
+})

@@ -1,10 +1,10 @@
 import { errorCodes } from '@trimaran/protocol'
 import { expect, test } from 'vitest'
-import { joining, joinWithId, stableGroup, syncing, text } from './requests.ts'
+import { joining, joinWithId, stableGroup, subscription, syncing, text } from './requests.ts'
 import { World } from './world.ts'
 
-const range = { name: 'range', metadata: text('a') }
-const sticky = { name: 'sticky', metadata: text('b') }
+const range = { name: 'range', metadata: subscription('a') }
+const sticky = { name: 'sticky', metadata: subscription('b') }
 
 test('a member without an id is given one and joins with it', async () => {
   const world = await new World().start()
@@ -67,6 +67,31 @@ test.each([
     errorCodes.INVALID_REQUEST,
   ],
   [
+    'a subscription that cannot be read',
+    { protocols: [{ name: 'range', metadata: text('?') }] },
+    errorCodes.INCONSISTENT_GROUP_PROTOCOL,
+  ],
+  [
+    'an instance id longer than a topic name',
+    { groupInstanceId: 'i'.repeat(250) },
+    errorCodes.INVALID_REQUEST,
+  ],
+  [
+    'a client id that cannot be stored',
+    { clientId: 'c'.repeat(32_767) },
+    errorCodes.INVALID_REQUEST,
+  ],
+  [
+    'a protocol name that cannot be stored',
+    { protocols: [{ ...range, name: 'p'.repeat(40_000) }] },
+    errorCodes.INVALID_REQUEST,
+  ],
+  [
+    'a protocol type that cannot be stored',
+    { protocolType: 't'.repeat(40_000) },
+    errorCodes.INVALID_REQUEST,
+  ],
+  [
     'more metadata than a record holds',
     { protocols: [{ name: 'range', metadata: new Uint8Array((1 << 20) + 1) }] },
     errorCodes.INVALID_REQUEST,
@@ -92,7 +117,7 @@ test('a member that shares no protocol with the others, or is of another type, i
 test('the protocol that most members like best, of those that all know, is selected', async () => {
   const world = await new World({ config: { initialRebalanceDelayMs: 100 } }).start()
   const offers = [
-    [{ name: 'new', metadata: text('') }, sticky, range],
+    [{ name: 'new', metadata: subscription('c') }, sticky, range],
     [sticky, range],
     [range, sticky],
   ]
@@ -101,9 +126,9 @@ test('the protocol that most members like best, of those that all know, is selec
   const responses = await world.wait(Promise.all(joins))
   expect(responses.map(response => response.protocolName)).toEqual(['sticky', 'sticky', 'sticky'])
   expect(responses[0]?.members.map(member => member.metadata)).toEqual([
-    text('b'),
-    text('b'),
-    text('b'),
+    sticky.metadata,
+    sticky.metadata,
+    sticky.metadata,
   ])
 })
 
@@ -239,12 +264,12 @@ test('of too many members that join at once, some are turned away and the rest g
 test('ids that are asked for and not used are bounded', async () => {
   const world = await new World().start()
   const codes = new Map<number, number>()
-  for (let each = 0; each < 1001; each++) {
+  for (let each = 0; each < 10_001; each++) {
     const { errorCode } = await world.coordinator.joinGroup(joining())
     codes.set(errorCode, (codes.get(errorCode) ?? 0) + 1)
   }
   expect(Object.fromEntries(codes)).toEqual({
-    [errorCodes.MEMBER_ID_REQUIRED]: 1000,
+    [errorCodes.MEMBER_ID_REQUIRED]: 10_000,
     [errorCodes.GROUP_MAX_SIZE_REACHED]: 1,
   })
 })

@@ -340,13 +340,17 @@ test('offsets of a stable group do not expire while it subscribes to the topic; 
 
 test('nothing expires while a rebalance is under way or while subscriptions are not to be read', async () => {
   const world = await patientWorld()
-  const protocols = [{ name: 'range', metadata: text('?') }]
-  const { memberIds, generationId } = await stableGroup(world, 1, { ...patient, protocols })
+  const connect = {
+    ...patient,
+    protocolType: 'connect',
+    protocols: [{ name: 'range', metadata: text('?') }],
+  }
+  const { memberIds, generationId } = await stableGroup(world, 1, connect)
   const [memberId = ''] = memberIds
   await commit(world, committing(5, { generationId, memberId }))
   await eightDays(world, memberId, generationId)
   expect(fetched(world)).toBe(5)
-  void world.coordinator.joinGroup(joining({ ...patient, protocols, requireKnownMemberId: false }))
+  void world.coordinator.joinGroup(joining({ ...connect, requireKnownMemberId: false }))
   await world.clock.run(10)
   expect(world.coordinator.describeGroup('g').groupState).toBe('PreparingRebalance')
   await eightDays(world, memberId, generationId)
@@ -428,4 +432,20 @@ test('records of other kinds of groups are left alone', async () => {
   world.log.replicate(0)
   await world.start()
   expect(await commit(world, committing(1))).toBe(0)
+})
+
+test('commits that the log does not decide on are bounded', async () => {
+  const world = await new World().start()
+  world.log.faults.delayMs = () => null
+  for (let each = 0; each < 10_000; each++) void world.coordinator.commitOffsets(committing(each))
+  expect(await commit(world, committing(1))).toBe(errorCodes.COORDINATOR_NOT_AVAILABLE)
+})
+
+test('metadata that cannot be stored is too large, whatever the configuration says', async () => {
+  const world = await new World({ config: { offsetMetadataMaxBytes: 1_000_000 } }).start()
+  const metadata = '€'.repeat(11_000)
+  expect(await commit(world, committing(1, { metadata }))).toBe(
+    errorCodes.OFFSET_METADATA_TOO_LARGE,
+  )
+  expect(await commit(world, committing(1, { metadata: metadata.slice(0, 10_900) }))).toBe(0)
 })

@@ -1,4 +1,3 @@
-import { emptyBytes } from '@trimaran/common'
 import { encodeConsumerSubscription } from '@trimaran/protocol'
 import type {
   CommitOffsetsRequest,
@@ -10,6 +9,9 @@ import type { World } from './world.ts'
 
 export const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 
+export const subscription = (topic: string): Uint8Array =>
+  encodeConsumerSubscription({ topics: [topic], userData: null })
+
 export const joining = (change: Partial<JoinGroupRequest> = {}): JoinGroupRequest => ({
   groupId: 'g',
   memberId: '',
@@ -19,9 +21,7 @@ export const joining = (change: Partial<JoinGroupRequest> = {}): JoinGroupReques
   sessionTimeoutMs: 10_000,
   rebalanceTimeoutMs: 30_000,
   protocolType: 'consumer',
-  protocols: [
-    { name: 'range', metadata: encodeConsumerSubscription({ topics: ['orders'], userData: null }) },
-  ],
+  protocols: [{ name: 'range', metadata: subscription('orders') }],
   reason: null,
   requireKnownMemberId: true,
   supportsSkippingAssignment: true,
@@ -97,6 +97,7 @@ export async function stableGroup(
         world.coordinator.syncGroup(
           syncing({
             groupId: change.groupId ?? 'g',
+            protocolType: change.protocolType ?? 'consumer',
             generationId,
             memberId,
             assignments:
@@ -113,5 +114,3 @@ export async function stableGroup(
   )
   return { memberIds, generationId, leader }
 }
-
-export const nobody = { memberId: '', groupInstanceId: null, assignment: emptyBytes } as const

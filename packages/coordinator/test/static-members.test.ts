@@ -1,6 +1,6 @@
 import { errorCodes } from '@trimaran/protocol'
 import { expect, test } from 'vitest'
-import { joining, stableGroup, syncing, text } from './requests.ts'
+import { joining, stableGroup, subscription, syncing, text } from './requests.ts'
 import { World } from './world.ts'
 
 /** A stable group of the static members `one` (the leader) and `two`. */
@@ -91,7 +91,7 @@ test('a static leader of an older client is not told that it leads, so that it d
 test('a static member that comes back with other metadata but the same protocol causes no rebalance', async () => {
   const world = await pairWorld()
   await staticPair(world)
-  const protocols = [{ name: 'range', metadata: text('changed') }]
+  const protocols = [{ name: 'range', metadata: subscription('changed') }]
   await world.wait(world.coordinator.joinGroup(joining({ groupInstanceId: 'two', protocols })))
   expect(world.coordinator.describeGroup('g').groupState).toBe('Stable')
 })

@@ -1,9 +1,11 @@
 import { assert } from '@trimaran/common'
 import { errorCodes } from '@trimaran/protocol'
 import {
+  maxInstanceIdLength,
   maxMemberMetadataBytes,
   maxPendingMembers,
   maxProtocolsPerMember,
+  maxStoredStringLength,
   newMemberJoinTimeoutMs,
 } from '../config.ts'
 import type { JoinGroupRequest, JoinGroupResponse } from '../requests.ts'
@@ -26,6 +28,7 @@ import {
   removeMember,
   syncError,
 } from './rebalance.ts'
+import { isSubscription } from './subscription.ts'
 
 /** NONE, or why the request cannot be served whatever the group. */
 export function joinRequestError(
@@ -44,7 +47,22 @@ export function joinRequestError(
   if (protocols.length > maxProtocolsPerMember || metadataBytes > maxMemberMetadataBytes) {
     return errorCodes.INVALID_REQUEST
   }
-  return errorCodes.NONE
+  if (!isStorable(request)) return errorCodes.INVALID_REQUEST
+  // Kafka never answers a consumer whose subscription cannot be read.
+  const isReadable =
+    request.protocolType !== 'consumer' ||
+    protocols.every(({ metadata }) => isSubscription(metadata))
+  return isReadable ? errorCodes.NONE : errorCodes.INCONSISTENT_GROUP_PROTOCOL
+}
+
+/** Whether every name in it fits into the record of the group. */
+function isStorable(request: JoinGroupRequest): boolean {
+  const { clientId, clientHost, groupInstanceId, protocolType, protocols } = request
+  const names = [clientId, clientHost, protocolType, ...protocols.map(protocol => protocol.name)]
+  return (
+    (groupInstanceId?.length ?? 0) <= maxInstanceIdLength &&
+    names.every(name => name.length <= maxStoredStringLength)
+  )
 }
 
 export function join(

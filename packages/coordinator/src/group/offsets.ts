@@ -1,4 +1,5 @@
 import { errorCodes } from '@trimaran/protocol'
+import { maxStoredStringLength } from '../config.ts'
 import type {
   CommitOffsetsRequest,
   DeleteOffsetsRequest,
@@ -46,11 +47,12 @@ export function commitRecords(
 ): { readonly records: readonly GroupRecord[]; readonly topics: readonly TopicErrors[] } {
   const records: GroupRecord[] = []
   const { nowMs } = limits
+  const maxMetadataLength = Math.min(limits.offsetMetadataMaxBytes, maxStoredStringLength)
   const topics = request.topics.map(({ name, partitions }) => ({
     name,
     partitions: partitions.map(({ partition, offset, leaderEpoch, metadata }) => {
       // Kafka counts characters.
-      if (metadata !== null && metadata.length > limits.offsetMetadataMaxBytes) {
+      if (metadata !== null && metadata.length > maxMetadataLength) {
         return { partition, errorCode: errorCodes.OFFSET_METADATA_TOO_LARGE }
       }
       const value: CommittedOffset = {

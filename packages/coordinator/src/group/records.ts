@@ -1,5 +1,6 @@
 import type { Offset } from '@trimaran/common'
 import {
+  ProtocolError,
   codecOf,
   decodeConsumerOffsetsKey,
   decodeGroupMetadataValue,
@@ -149,6 +150,10 @@ function decodeOffset(bytes: Uint8Array): CommittedOffset {
 
 function decodeGroup(bytes: Uint8Array): GroupMetadata {
   const value = decodeGroupMetadataValue(bytes)
+  const instanceIds = value.members.flatMap(member => member.groupInstanceId ?? [])
+  if (hasRepeats(value.members.map(member => member.memberId)) || hasRepeats(instanceIds)) {
+    throw new ProtocolError('a group has a member twice')
+  }
   return {
     protocolType: value.protocolType,
     generation: value.generation,
@@ -168,3 +173,5 @@ function decodeGroup(bytes: Uint8Array): GroupMetadata {
     })),
   }
 }
+
+const hasRepeats = (names: readonly string[]): boolean => new Set(names).size !== names.length

@@ -2,6 +2,16 @@ import { decodeConsumerSubscription, ProtocolError } from '@trimaran/protocol'
 import type { ClassicGroup } from './group.ts'
 import { metadataFor } from './member.ts'
 
+export function isSubscription(metadata: Uint8Array): boolean {
+  try {
+    decodeConsumerSubscription(metadata)
+    return true
+  } catch (error) {
+    if (error instanceof ProtocolError) return false
+    throw error
+  }
+}
+
 /**
  * The topics that members of a `consumer` group read, from their subscriptions: the one opaque field that the
  * coordinator looks into, so as not to let their offsets expire or be deleted. Null: not to be known (another
