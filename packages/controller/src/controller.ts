@@ -394,7 +394,7 @@ export class Controller {
     const lateMs = nowMs - dueMs
     if (lateMs > this.#config.sessionTimeoutMs * stallPartOfSession) {
       this.#logEvent('warn', 'controller stood still', { lateMs })
-      term.soft.extendAll(lateMs)
+      term.soft.restartAll(nowMs)
     }
     for (const brokerId of term.soft.takeExpired(nowMs)) this.#fence(brokerId, 'sessionTimeout')
     if (nowMs >= term.nextRebalanceMs && this.#term === term) {

@@ -72,8 +72,8 @@ export class HeartbeatsSoft {
     return next
   }
 
-  /** The controller itself did not run: that time is nobody's silence. */
-  extendAll(byMs: number): void {
-    for (const session of this.#sessions.values()) session.endsMs += byMs
+  /** The controller itself did not run: that time is nobody's silence, and what was sent meanwhile is yet to be read. */
+  restartAll(nowMs: number): void {
+    for (const session of this.#sessions.values()) session.endsMs = nowMs + this.#sessionTimeoutMs
   }
 }

@@ -1,4 +1,4 @@
-import { type Clock, must, Prng } from '@trimaran/common'
+import { assert, type Clock, must, Prng } from '@trimaran/common'
 import {
   Controller,
   type ControllerBug,
@@ -242,7 +242,9 @@ export class TestCluster {
         },
       ],
     })
-    return must(topics[0], 'one answer').topicId
+    const [answer] = topics
+    assert(answer?.errorCode === 0, `topic ${name}: ${answer?.errorMessage}`)
+    return answer.topicId
   }
 
   partition(name: string, number: number): PartitionImage {
