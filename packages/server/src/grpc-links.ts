@@ -13,8 +13,8 @@ const GONE_AFTER_MS = 200
 const DIAL_TIMEOUT_MS = 1_000
 const REDIAL_BACKOFF_MIN_MS = 20
 const REDIAL_BACKOFF_MAX_MS = 200
-/** Who refused us by name (wrong cluster, wrong node) will not change its mind soon. */
-const REFUSED_BACKOFF_MS = 5_000
+/** Who refused us by name (another cluster, another node, a former process still linked) is asked less often. */
+const REFUSED_BACKOFF_MS = 500
 /** A peer that nobody sent to for this long is not dialled again by itself. */
 const INTEREST_MS = 10_000
 /** A stream that does not say who it is within this is closed. */
@@ -92,8 +92,15 @@ export class GrpcLinks implements PeerLinks {
     return this.#port
   }
 
+  /** Dials whom it knows already, the voters: the quorum's first question should not have to wait for a connection. */
   start(receiver: PeerReceiver): void {
     this.#receiver = receiver
+    const wantedUntilMs = this.#options.clock.monotonicMs() + INTEREST_MS
+    for (const peer of this.#peers.values()) {
+      peer.wantedUntilMs = wantedUntilMs
+      if (peer.links.length > 0) receiver.reachable(peer.nodeId)
+      else this.#dial(peer)
+    }
   }
 
   learn(address: PeerAddress): void {
@@ -281,13 +288,15 @@ export class GrpcLinks implements PeerLinks {
       return `node ${hello.nodeId} answers where node ${expected} should`
     }
     if (hello.toNodeId !== nodeId) return `node ${nodeId} is not node ${hello.toNodeId}`
+    const linked = this.#peers.get(hello.nodeId)?.links[0]
+    if (linked !== undefined && linked.incarnationId !== hello.incarnationId) {
+      // Links of a dead process break within milliseconds, those of a vanished machine within the keepalive.
+      return `node id ${hello.nodeId} is in use by another process that is linked already`
+    }
     return null
   }
 
   #established(peer: Peer, stream: LinkStream, { incarnationId }: Hello): void {
-    const stale = peer.links.filter(link => link.incarnationId !== incarnationId)
-    peer.links = peer.links.filter(link => link.incarnationId === incarnationId)
-    for (const link of stale) link.stream.destroy()
     const isFirst = peer.links.length === 0
     peer.links.push({ stream, incarnationId })
     peer.suspect = false

@@ -383,7 +383,13 @@ export class ClusterNode {
   ): Promise<PeerRequests[K]['response']> {
     try {
       checkSender(from, request as Partial<Record<SpeakerField, unknown>>)
-      if (call !== 'replicaFetch') return await this.#askController(call, request as never)
+      if (call !== 'replicaFetch') {
+        await this.#whenActive()
+        if (call === 'registerBroker') {
+          this.#endFormerIncarnation(request as PeerRequests['registerBroker']['request'])
+        }
+        return await this.#controllerRequest(call, request as never)
+      }
       if (this.broker === null) {
         throw new ClusterError('RPC_INVALID', `node ${this.#options.config.nodeId} is no broker`)
       }
@@ -394,23 +400,39 @@ export class ClusterNode {
     }
   }
 
-  /** A leader that has not applied its own log yet is about to be the controller: what comes meanwhile waits for that. */
-  #askController<K extends ControllerKind>(
+  #controllerRequest<K extends ControllerKind>(
     kind: K,
     request: ControllerRequests[K]['request'],
   ): Promise<ControllerRequests[K]['response']> {
-    const { controller } = this
+    return (
+      this.controller?.request(kind, request) ??
+      Promise.reject(notController(this.#options.config.nodeId))
+    )
+  }
+
+  /**
+   * Who asks is linked, and a link has one process at its other end: an incarnation that is registered and not the one
+   * that asks is gone, as if its link had just broken (design decision 15). Nobody waits for its session to end.
+   */
+  #endFormerIncarnation({
+    brokerId,
+    incarnationId,
+  }: PeerRequests['registerBroker']['request']): void {
+    const registered = this.image.brokers.get(brokerId)
+    if (registered === undefined || registered.incarnationId === incarnationId) return
+    this.controller?.peerGone(brokerId)
+    this.controller?.peerReachable(brokerId)
+  }
+
+  /** A leader that has not applied its own log yet is about to be the controller: what comes meanwhile waits for that. */
+  #whenActive(): Promise<void> | undefined {
+    if (this.controller?.isActive === true) return undefined
     const { nodeId } = this.#options.config
-    if (controller?.isActive === true) return controller.request(kind, request)
-    const leads = controller !== null && this.raft.status.leaderId === nodeId
+    const leads = this.controller !== null && this.raft.status.leaderId === nodeId
     if (!leads || this.#waitingForActivation.length >= MAX_WAITING_FOR_ACTIVATION) {
       return Promise.reject(notController(nodeId))
     }
-    return new Promise((resolve, reject) => {
-      const go = (): void =>
-        controller.request(kind, request).then(resolve, reject) as unknown as void
-      this.#waitingForActivation.push({ go, fail: reject })
-    })
+    return new Promise((go, fail) => this.#waitingForActivation.push({ go, fail }))
   }
 
   #failWaiting(): void {

@@ -26,7 +26,7 @@ export function claimDirectory(
   random: Random,
 ): DirectoryIdentity {
   const path = join(directory, FILE)
-  const stored = readIdentity(directory, path)
+  const stored = readIdentity(path)
   const newUuid = (): Uuid => uuidFromBytes(random.bytes(16))
   if (stored !== null) checkOwner(path, stored, own)
   const identity: DirectoryIdentity = {
@@ -40,9 +40,9 @@ export function claimDirectory(
 
 /** Null where there is no data yet. */
 export const storedClusterId = (directory: string): string | null =>
-  readIdentity(directory, join(directory, FILE))?.get('cluster.id') ?? null
+  readIdentity(join(directory, FILE))?.get('cluster.id') ?? null
 
-function readIdentity(directory: string, path: string): Map<string, string> | null {
+function readIdentity(path: string): Map<string, string> | null {
   try {
     return parseProperties(fs.readFileSync(path, 'utf8'))
   } catch (error) {
