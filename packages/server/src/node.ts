@@ -76,6 +76,8 @@ export class ClusterNode {
     readonly go: () => void
     readonly fail: (error: ClusterError) => void
   }[] = []
+  readonly #gone = new Set<NodeId>()
+  #abandonHandOver: () => void = () => {}
   #imageWaiters: { readonly fulfils: (image: Image) => boolean; readonly resolve: () => void }[] =
     []
   #bytesSinceSnapshot = 0
@@ -194,23 +196,32 @@ export class ClusterNode {
 
   async #shutdown(handOver: boolean): Promise<void> {
     if (this.#halted) return
-    if (handOver) await this.#atMost(HAND_OVER_MAX_MS, this.broker?.controlledShutdown())
+    if (handOver) await this.#handOver(this.broker?.controlledShutdown())
     await this.broker?.stop()
     if (this.broker !== null) await this.#logs?.close({ brokerEpoch: this.broker.brokerEpoch })
-    if (handOver) await this.raft.resign()
+    if (handOver) await this.#handOver(this.raft.resign())
     this.controller?.stop()
     this.#channel.stop()
     this.#rpc.stop()
     this.halt()
   }
 
-  /** If the others stop, too, nobody is left to take over. */
-  #atMost(timeoutMs: number, done: Promise<void> | undefined): Promise<void> {
-    if (done === undefined) return Promise.resolve()
+  /** Until it is done, but not for ever: if the others stop, too, nobody is left to take over. */
+  #handOver(done: Promise<void> | undefined): Promise<void> {
+    if (done === undefined || this.#isMajorityGone()) return Promise.resolve()
     return new Promise((resolve, reject) => {
-      const cancel = this.#clock.wakeAt(this.#clock.monotonicMs() + timeoutMs, resolve)
+      const deadlineMs = this.#clock.monotonicMs() + HAND_OVER_MAX_MS
+      const cancel = this.#clock.wakeAt(deadlineMs, resolve)
+      this.#abandonHandOver = resolve
       done.finally(cancel).then(resolve, reject)
     })
+  }
+
+  /** Then there is no controller, and there will be none. */
+  #isMajorityGone(): boolean {
+    const { voters } = this.#options.config
+    const goneCount = voters.filter(({ nodeId }) => this.#gone.has(nodeId)).length
+    return voters.length - goneCount <= voters.length / 2
   }
 
   // Construction.
@@ -365,12 +376,15 @@ export class ClusterNode {
 
   /** Requests fail first, so that what waits for them knows; then the quorum, then the controller fences. */
   #peerGone(nodeId: NodeId): void {
+    this.#gone.add(nodeId)
     this.#rpc.gone(nodeId)
     this.raft.peerGone(nodeId)
     this.controller?.peerGone(nodeId)
+    if (this.#isMajorityGone()) this.#abandonHandOver()
   }
 
   #peerReachable(nodeId: NodeId): void {
+    this.#gone.delete(nodeId)
     this.controller?.peerReachable(nodeId)
     this.raft.peerReachable(nodeId)
     this.#rpc.reachable(nodeId)

@@ -1,0 +1,67 @@
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { ClusterError } from '@trimaran/common'
+import type { Disk } from '@trimaran/common'
+import { diskSuite } from '@trimaran/log/testing'
+import { HaltableDisk } from '../src/ports/haltable-disk.ts'
+import { MemoryDisk } from '../src/ports/memory-disk.ts'
+import { NodeDisk } from '../src/ports/node-disk.ts'
+
+const scratch = fs.mkdtempSync(join(tmpdir(), 'trimaran-disk-'))
+afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }))
+let roots = 0
+function newRoot(): string {
+  const root = join(scratch, `disk-${roots++}`)
+  fs.mkdirSync(root)
+  return root
+}
+
+const kinds: readonly (readonly [name: string, make: () => Disk])[] = [
+  ['the file system', () => new NodeDisk(newRoot())],
+  ['the disk in memory', () => new MemoryDisk()],
+  ['a disk that can be taken away', () => new HaltableDisk(new MemoryDisk())],
+]
+describe.each(kinds)('%s', (_name, make) => {
+  for (const { name, run } of diskSuite(make)) test(name, run)
+})
+
+test('a disk that was taken away from a killed node fails what the node still tries', async () => {
+  const medium = new MemoryDisk()
+  const disk = new HaltableDisk(medium)
+  const file = disk.open('log', { create: true })
+  file.append([Buffer.from('before')])
+  disk.halt()
+  expect(() => file.append([Buffer.from('after')])).toThrow(ClusterError)
+  expect(() => disk.open('other', { create: true })).toThrow(ClusterError)
+  await expect(file.sync()).rejects.toThrow(ClusterError)
+  expect(Buffer.from(medium.readFile('log')).toString()).toBe('before')
+})
+
+test('a file system without room says DISK_FULL, one that fails otherwise DISK_FAILED (F15)', () => {
+  const disk = new NodeDisk(newRoot())
+  const codeOf = (action: () => void): string => {
+    try {
+      action()
+    } catch (error) {
+      return (error as ClusterError).code
+    }
+    return 'none'
+  }
+  // Linux's device that is always full.
+  const full = disk.open('/dev/full')
+  expect(codeOf(() => full.append([Buffer.from('x')]))).toBe('DISK_FULL')
+  full.close()
+  expect(codeOf(() => disk.open('not-there'))).toBe('DISK_FAILED')
+  expect(codeOf(() => disk.readFile('not-there'))).toBe('DISK_FAILED')
+})
+
+test('closing during an fsync waits for it: its descriptor is not given to another file', async () => {
+  const disk = new NodeDisk(newRoot())
+  const file = disk.open('log', { create: true })
+  file.append([Buffer.alloc(100_000)])
+  const synced = [file.sync(), file.sync()]
+  file.close()
+  await Promise.all(synced)
+})
