@@ -1,0 +1,20 @@
+import type { Outcome } from './report.ts'
+
+export interface BenchContext {
+  readonly root: string
+  /** A directory that is empty and removed at the end. */
+  readonly directory: string
+  /** How many rounds, if the measurement itself would take so many. */
+  rounds(usual: number): number
+  /** One line about what goes on. */
+  progress(text: string): void
+  /** Is run at the end, however it comes: the measurement's, an error's or Ctrl-C's. */
+  onEnd(clean: () => Promise<void>): void
+}
+
+/** One row or a few of the table, each in a file of its own. */
+export interface Measurement {
+  readonly name: string
+  readonly title: string
+  measure(context: BenchContext): Promise<Omit<Outcome, 'name'>>
+}
