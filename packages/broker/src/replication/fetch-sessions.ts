@@ -26,8 +26,8 @@ export interface FollowerPosition {
   isAnswered: boolean
   /** Waits to be looked at. */
   isQueued: boolean
-  /** The follower is ahead in metadata: looked at again when this broker's metadata moves, told at the deadline. */
-  isHeld: boolean
+  /** What it claims was counted; not while this broker could not judge it. */
+  isTaken: boolean
   /** The list of its partition that this position is in, for as long as the partition is hosted. */
   listedIn: FollowerPosition[] | null
 }
@@ -39,6 +39,7 @@ export interface FetchSession {
   epoch: number
   readonly positions: Map<string, FollowerPosition>
   queue: FollowerPosition[]
+  /** Ahead of this broker in metadata: looked at again when that moves, told at the deadline. */
   readonly held: Set<FollowerPosition>
   parked: ParkedReplicaFetch | null
 }
@@ -214,7 +215,7 @@ export class FetchSessions {
         sentLogStartOffset: -1,
         isAnswered: false,
         isQueued: false,
-        isHeld: false,
+        isTaken: false,
         listedIn: null,
       }
       session.positions.set(key, position)
@@ -228,6 +229,7 @@ export class FetchSessions {
       position.logStartOffset = named.logStartOffset
       position.maxBytes = named.maxBytes
       position.isAnswered = false
+      position.isTaken = false
     }
     this.#options.named(position)
     this.#enqueue(position)
@@ -348,7 +350,6 @@ export class FetchSessions {
   }
 
   #hold(position: FollowerPosition, isHeld: boolean): void {
-    position.isHeld = isHeld
     if (isHeld) position.session.held.add(position)
     else position.session.held.delete(position)
   }

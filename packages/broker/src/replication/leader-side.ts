@@ -104,8 +104,10 @@ export class LeaderSide {
     const leader = must(partition.leading, 'only a leader goes on leading')
     partition.image = image
     const before = leader.partitionEpoch
+    const sizeBefore = leader.isrState.isr.size
     leader.metadata(image, this.#context.clock.monotonicMs())
     if (leader.partitionEpoch !== before) this.#queue.withdraw(partition)
+    this.#count(leader, sizeBefore)
     this.#failUnderMinIsr(partition)
     this.settle(partition)
     // Who is a replica may have changed: held positions are looked at again.
@@ -205,8 +207,7 @@ export class LeaderSide {
     const before = leader.isrState.isr.size
     const outcome = leader.answered(proposal, answer, certain, this.#context.clock.monotonicMs())
     if (outcome === 'committed') {
-      if (answer.isr.length < before) this.counts.isrShrinks++
-      else this.counts.isrExpands++
+      this.#count(leader, before)
       this.#context.logEvent('info', 'isr change committed', {
         ...nameOf(partition),
         partitionEpoch: answer.partitionEpoch,
@@ -222,6 +223,12 @@ export class LeaderSide {
     }
     this.settle(partition)
     return outcome === 'retry' ? 'retry' : 'done'
+  }
+
+  #count(leader: PartitionLeader, sizeBefore: number): void {
+    const { size } = leader.isrState.isr
+    if (size < sizeBefore) this.counts.isrShrinks++
+    else if (size > sizeBefore) this.counts.isrExpands++
   }
 
   /** What is parked cannot be acknowledged before the ISR grows again: the producer is better told now. */
@@ -320,7 +327,11 @@ export class LeaderSide {
     if (whereItLeft(partition, position)) return
     const { session, fetchOffset, logStartOffset } = position
     const fetch = { brokerEpoch: session.brokerEpoch, fetchOffset, logStartOffset }
-    leader.followerFetched(session.replicaId, fetch, this.#context.clock.monotonicMs())
+    position.isTaken = leader.followerFetched(
+      session.replicaId,
+      fetch,
+      this.#context.clock.monotonicMs(),
+    )
     this.settle(partition)
     this.#settleDeletions(partition)
   }
@@ -342,8 +353,8 @@ export class LeaderSide {
       if (mayPass && !room.isLast) return { kind: 'hold' }
       return toldOf(partition, { errorCode: error })
     }
-    // What it claimed while this broker could not judge it.
-    if (position.isHeld) this.#named(position)
+    // It may have been named before this broker knew that it leads.
+    if (!position.isTaken) this.#named(position)
     const left = whereItLeft(partition, position)
     if (left === 'outOfRange')
       return toldOf(partition, { errorCode: errorCodes.OFFSET_OUT_OF_RANGE })

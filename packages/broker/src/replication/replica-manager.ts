@@ -132,6 +132,10 @@ export class ReplicaManager implements Replicas {
     }
     this.#isStarted = true
     const changes = deltaBetween(emptyImage, image).localChanges(brokerId)
+    // What the controller wants gone goes; only what nobody knows is kept aside.
+    for (const { topicId, partitions } of changes.deletions) {
+      for (const partition of partitions) this.#delete(topicId, partition)
+    }
     const hosted = new Set<string>()
     for (const { topicId, image: partition } of [...changes.leaders, ...changes.followers]) {
       hosted.add(`${topicId}/${partition.partition}`)
@@ -157,7 +161,7 @@ export class ReplicaManager implements Replicas {
   #lead({ topicId, topicName, image }: LocalPartition): void {
     const partition = this.#host(topicId, topicName, image)
     if (!partition) return
-    if (partition.failure || image.partitionEpoch < partition.image.partitionEpoch) {
+    if (partition.failure) {
       partition.image = image
       return
     }
