@@ -307,7 +307,7 @@ export class ClosableContext implements ConnectionContext {
   close(): void {
     if (this.closed) return
     this.closed = true
-    for (const listener of [...this.#listeners]) listener()
+    for (const listener of this.#listeners) listener()
     this.#listeners.clear()
   }
 }

@@ -24,7 +24,9 @@ const kinds: readonly (readonly [name: string, make: () => Disk])[] = [
   ['a disk that can be taken away', () => new HaltableDisk(new MemoryDisk())],
 ]
 describe.each(kinds)('%s', (_name, make) => {
-  for (const { name, run } of diskSuite(make)) test(name, run)
+  test.each(diskSuite(make))('$name', async ({ run }) => {
+    await expect(run()).resolves.toBeUndefined()
+  })
 })
 
 test('a disk that was taken away from a killed node fails what the node still tries', async () => {
@@ -63,5 +65,5 @@ test('closing during an fsync waits for it: its descriptor is not given to anoth
   file.append([Buffer.alloc(100_000)])
   const synced = [file.sync(), file.sync()]
   file.close()
-  await Promise.all(synced)
+  await expect(Promise.all(synced)).resolves.toHaveLength(2)
 })

@@ -135,6 +135,7 @@ test('a peer that vanishes without answering a dial is gone after 200 ms', async
   const hole = createServer(() => {}).listen(b.port, '127.0.0.1')
   await gone
   hole.close()
+  expect(a.links.send(2, frame(1))).toBe(false)
 })
 
 test('a peer that was gone is reachable again by itself when it comes back', async () => {

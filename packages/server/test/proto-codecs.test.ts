@@ -51,10 +51,12 @@ test('every codec has the fields of its .proto message: names, numbers, types, o
     const type = root.lookupType(`trimaran.${name}`)
     const told = Object.entries(codec.fields).map(([key, field]) => [key, field.number, field.type])
     const written = type.fieldsArray.map(field => [field.name, field.id, typeOf(field)])
-    expect(told, name).toEqual(written)
+    expect([name, told]).toEqual([name, written])
     for (const [key, field] of Object.entries(codec.fields)) {
       const declared = type.fields[key] as protobuf.Field
-      if (field.message !== undefined) expect(declared.resolvedType?.name).toBe(field.message.name)
+      expect(
+        field.message === undefined || declared.resolvedType?.name === field.message.name,
+      ).toBe(true)
       if (field.literals === undefined) continue
       const names = Object.keys((declared.resolvedType as protobuf.Enum).values)
       expect(field.literals.map(upper)).toEqual(names)
@@ -229,15 +231,19 @@ test('cut, changed and foreign bytes are RPC_INVALID or a value, never another e
     for (let round = 0; round < 200; round++) {
       const bytes = whole.slice(0, prng.between(0, whole.length))
       if (bytes.length > 0) bytes[prng.between(0, bytes.length - 1)] = prng.between(0, 255)
-      try {
-        decodeEnvelope(bytes)
-      } catch (error) {
-        expect(error).toBeInstanceOf(ClusterError)
-        expect((error as ClusterError).code).toBe('RPC_INVALID')
-      }
+      expect(['decoded', 'RPC_INVALID']).toContain(outcomeOf(bytes))
     }
   }
 })
+
+function outcomeOf(bytes: Uint8Array): string {
+  try {
+    decodeEnvelope(bytes)
+    return 'decoded'
+  } catch (error) {
+    return error instanceof ClusterError ? error.code : String(error)
+  }
+}
 
 test('numbers that a safe integer cannot hold are refused', () => {
   const envelope = root.lookupType('trimaran.Envelope')

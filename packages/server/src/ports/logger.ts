@@ -52,7 +52,7 @@ export function openLogger({ level, base, descriptor = 1 }: LoggerOptions): Logg
     flush = () => flushNow(destination)
     write = (eventLevel, phrase, fields) => {
       if (fields === undefined) root[eventLevel](phrase)
-      else root[eventLevel](fields, phrase)
+      else root[eventLevel](withoutBase(fields, base), phrase)
       if (eventLevel === 'fatal') flush()
     }
     for (const [eventLevel, phrase, fields] of early ?? []) write(eventLevel, phrase, fields)
@@ -62,6 +62,16 @@ export function openLogger({ level, base, descriptor = 1 }: LoggerOptions): Logg
     logEvent: (eventLevel, phrase, fields) => write(eventLevel, phrase, fields),
     flush: () => flush(),
   }
+}
+
+/** pino prints a key twice that is in the base and in the event. */
+function withoutBase(
+  fields: Readonly<Record<string, unknown>>,
+  base: LoggerOptions['base'],
+): Record<string, unknown> {
+  if (!('nodeId' in fields && 'nodeId' in base)) return fields
+  const { nodeId: _, ...rest } = fields
+  return rest
 }
 
 type Fields = Readonly<Record<string, unknown>> | undefined

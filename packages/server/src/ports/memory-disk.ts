@@ -50,7 +50,7 @@ export class MemoryDisk implements Disk {
     const children = this.#directories.get(source)
     if (children === undefined) throw missing('rename', from)
     this.makeDirectory(target)
-    for (const child of [...children]) this.rename(`${source}/${child}`, `${target}/${child}`)
+    for (const child of children) this.rename(`${source}/${child}`, `${target}/${child}`)
     this.#drop(source)
   }
 

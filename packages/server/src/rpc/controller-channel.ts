@@ -83,7 +83,7 @@ export class PeerControllerChannel implements ControllerChannel {
     if (leaderId === this.#leaderId) return
     this.#leaderId = leaderId
     if (leaderId === null) return
-    for (const call of [...this.#calls]) {
+    for (const call of this.#calls) {
       call.failures = 0
       this.#send(call)
     }
@@ -91,7 +91,7 @@ export class PeerControllerChannel implements ControllerChannel {
 
   stop(): void {
     this.#stopped = true
-    for (const call of [...this.#calls]) {
+    for (const call of this.#calls) {
       this.#finish(call)
       call.settle.reject(new ClusterError('STOPPING', 'the node is stopping'))
     }
@@ -99,7 +99,7 @@ export class PeerControllerChannel implements ControllerChannel {
 
   halt(): void {
     this.#stopped = true
-    for (const call of [...this.#calls]) this.#finish(call)
+    for (const call of this.#calls) this.#finish(call)
   }
 
   #send(call: Call): void {

@@ -121,7 +121,7 @@ export class PeerRpc {
 
   stop(): void {
     this.#stopped = true
-    for (const id of [...this.#pending.keys()]) {
+    for (const id of this.#pending.keys()) {
       this.#take(id)?.reject(new ClusterError('STOPPING', 'the node is stopping'))
     }
   }
