@@ -2,7 +2,7 @@ import { AssertionError } from '@trimaran/common'
 import { expect, test } from 'vitest'
 import { noBugs } from '../src/bugs.ts'
 import type { Bugs } from '../src/bugs.ts'
-import { Violation } from './simulation/checker.ts'
+import { Violation } from '../src/testing/quorum-checker.ts'
 import { simulate } from './simulation/simulator.ts'
 
 const seeds = 250

@@ -1,5 +1,6 @@
 export { noBugs } from '../bugs.ts'
 export type { Bugs } from '../bugs.ts'
+export { mix, QuorumChecker, Violation } from './quorum-checker.ts'
 export { quorumStoreSuite } from './quorum-store-suite.ts'
 export type { QuorumStoreFixture } from './quorum-store-suite.ts'
 export { DurableLog, SimulatedStore } from './simulated-store.ts'

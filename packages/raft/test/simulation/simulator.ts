@@ -3,8 +3,8 @@ import type { Bugs } from '../../src/bugs.ts'
 import { RaftDriver } from '../../src/driver.ts'
 import type { Message } from '../../src/messages.ts'
 import type { RaftConfig } from '../../src/ports.ts'
+import { mix, QuorumChecker, Violation } from '../../src/testing/quorum-checker.ts'
 import { SimulatedStore } from '../../src/testing/simulated-store.ts'
-import { Checker, mix, Violation } from './checker.ts'
 import { World } from './world.ts'
 
 export interface Outcome {
@@ -28,7 +28,7 @@ export function simulate(seed: number, options: { bugs?: Bugs; events?: number }
 
 class Simulation {
   readonly #world = new World()
-  readonly #checker: Checker
+  readonly #checker: QuorumChecker
   readonly #swarm: ReturnType<typeof drawSwarm>
   readonly #net: Prng
   readonly #nemesis: Prng
@@ -59,7 +59,7 @@ class Simulation {
     const { voterCount, observerCount } = this.#swarm
     this.#nodeIds = Array.from({ length: voterCount + observerCount }, (_, at) => at + 1)
     this.#voters = this.#nodeIds.slice(0, voterCount)
-    this.#checker = new Checker({
+    this.#checker = new QuorumChecker({
       voters: this.#voters,
       fetchTimeoutMs: this.#swarm.fetchTimeoutMs,
     })

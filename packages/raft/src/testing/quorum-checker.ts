@@ -1,8 +1,8 @@
-import type { RaftDriver } from '../../src/driver.ts'
-import { majorityOf } from '../../src/majority.ts'
-import type { Entry, Message } from '../../src/messages.ts'
-import type { CommittedEntry, DurableVote, QuorumWrite, Snapshot } from '../../src/ports.ts'
-import { checkQuorumFactor } from '../../src/limits.ts'
+import type { RaftDriver } from '../driver.ts'
+import { majorityOf } from '../majority.ts'
+import type { Entry, Message } from '../messages.ts'
+import type { CommittedEntry, DurableVote, QuorumWrite, Snapshot } from '../ports.ts'
+import { checkQuorumFactor } from '../limits.ts'
 
 /** A broken invariant of the quorum: the ids are those of Raft's paper and its known traps. */
 export class Violation extends Error {
@@ -91,7 +91,7 @@ interface Watched {
 }
 
 /** Watches all nodes after every event; draws no randomness and changes nothing. */
-export class Checker {
+export class QuorumChecker {
   /** Hash of the log below each committed end, and the epoch in which that was committed. */
   readonly committed: number[] = [0]
   readonly #committedInEpoch: number[] = [0]
@@ -260,8 +260,9 @@ export class Checker {
     if (state === undefined) return
     const end = state.highWatermark
     if (end < node.highWatermark) violated('R9', `node ${node.nodeId} goes back to ${end}`)
+    const from = Math.max(1, state.log.startOffset, node.highWatermark)
     node.highWatermark = end
-    for (let offset = Math.max(1, state.log.startOffset); offset <= end; offset++) {
+    for (let offset = from; offset <= end; offset++) {
       const hash = node.memory.hashAt(offset)
       if (hash === null) violated('R7', `node ${node.nodeId} commits ${offset} beyond its log`)
       else if (this.committed[offset] === undefined) {
