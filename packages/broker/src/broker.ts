@@ -29,7 +29,7 @@ import { BrokerLifecycle, type LifecycleOptions, type LifecycleState } from './l
 import { BrokerMetrics } from './metrics.ts'
 import { ProducerIds } from './producer-ids.ts'
 import { ReplicaManager } from './replication/replica-manager.ts'
-import type { HostedPartition, ReplicationStatus } from './replication/types.ts'
+import type { HostedPartition, ReplicationBug, ReplicationStatus } from './replication/types.ts'
 import { topicReplicaConfig } from './topic-configs.ts'
 
 export interface BrokerOptions {
@@ -43,6 +43,8 @@ export interface BrokerOptions {
   /** This broker does not belong to the cluster: the node must stop. */
   readonly onFatal: (error: ClusterError) => void
   readonly metrics?: BrokerMetrics
+  /** Mistakes to make on purpose, for tests of the simulator only. */
+  readonly bugs?: ReadonlySet<ReplicationBug>
 }
 
 /** For /status, the CLI and tests. */
@@ -95,6 +97,7 @@ export class Broker implements MetadataPublisher {
       },
       logEvent,
       epochs: { brokerEpoch },
+      ...(options.bugs && { bugs: options.bugs }),
     })
     const topicCreator = new TopicAutoCreator({ clock, controller, config, logEvent })
     this.#groups = new Groups({

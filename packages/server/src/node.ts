@@ -7,14 +7,19 @@ import {
   MetricsRegistry,
   topicReplicaConfig,
 } from '@trimaran/broker'
-import type { BrokerConfig, ConnectionContext, ControllerChannel } from '@trimaran/broker'
+import type {
+  BrokerConfig,
+  ConnectionContext,
+  ControllerChannel,
+  ReplicationBug,
+} from '@trimaran/broker'
 import { Controller } from '@trimaran/controller'
-import type { MetadataLog } from '@trimaran/controller'
+import type { ControllerBug, MetadataLog } from '@trimaran/controller'
 import { LogDirectory } from '@trimaran/log'
 import { emptyImage, encodeRecords, encodeSnapshot, MetadataLoader } from '@trimaran/metadata'
 import type { ControllerRequests, Delta, Image } from '@trimaran/metadata'
 import { RaftDriver } from '@trimaran/raft'
-import type { DurableState, QuorumStore, RaftListener } from '@trimaran/raft'
+import type { DurableState, QuorumStore, RaftDriverOptions, RaftListener } from '@trimaran/raft'
 import type { NodeConfig } from './node-config.ts'
 import { registerNodeGauges } from './node-gauges.ts'
 import { NodeProperties } from './node-properties.ts'
@@ -49,6 +54,14 @@ export interface ClusterNodeOptions {
   readonly logEvent: LogEvent
   /** A broken invariant or a refused membership: the node has halted itself, the process should end. */
   readonly onFatal?: (error: unknown) => void
+  readonly simulated?: SimulatedMistakes
+}
+
+/** Rules to break on purpose, so that the simulator can prove that it notices. Never set in production. */
+export interface SimulatedMistakes {
+  readonly quorum?: NonNullable<RaftDriverOptions['bugs']>
+  readonly replication?: ReadonlySet<ReplicationBug>
+  readonly controller?: ReadonlySet<ControllerBug>
 }
 
 /**
@@ -86,7 +99,7 @@ export class ClusterNode {
   #stopping: Promise<void> | null = null
 
   constructor(options: ClusterNodeOptions) {
-    const { config, random, logEvent } = options
+    const { config, random, logEvent, simulated = {} } = options
     this.#options = options
     this.#clock = this.#guardedClock(options.clock)
     const properties = new NodeProperties(config.properties)
@@ -122,6 +135,7 @@ export class ClusterNode {
             controller: this.#channel,
             peers: new PeerReplicaChannel(this.#rpc),
             onFatal: error => this.#fatal(error),
+            ...(simulated.replication && { bugs: simulated.replication }),
           })
     const addresses = {
       onMetadata: (delta: Delta, image: Image) => this.#learnBrokers(delta, image),
@@ -227,7 +241,7 @@ export class ClusterNode {
   // Construction.
 
   #makeRaft(properties: NodeProperties): RaftDriver {
-    const { config, durable, random, store, links, logEvent } = this.#options
+    const { config, durable, random, store, links, logEvent, simulated = {} } = this.#options
     return new RaftDriver({
       config: {
         nodeId: config.nodeId,
@@ -249,11 +263,12 @@ export class ClusterNode {
       store: { write: (write, done) => store.write(write, () => this.#guard(done)) },
       listener: this.#raftListener(),
       logEvent,
+      ...(simulated.quorum && { bugs: simulated.quorum }),
     })
   }
 
   #makeController(properties: NodeProperties): Controller {
-    const { config, random, logEvent } = this.#options
+    const { config, random, logEvent, simulated = {} } = this.#options
     return new Controller({
       clock: this.#clock,
       random,
@@ -272,6 +287,7 @@ export class ClusterNode {
         describeQuorum: () => describeQuorum(this.raft.status, this.#clock),
       },
       logEvent,
+      ...(simulated.controller && { bugs: simulated.controller }),
     })
   }
 
