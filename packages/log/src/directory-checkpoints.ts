@@ -12,6 +12,8 @@ class OffsetsFile {
   /** By "topic partition", as in the file. */
   #offsets = new Map<string, Offset>()
   #isDirty = false
+  /** Partitions that are forgotten here, but that the file may still name. */
+  readonly #ghosts = new Set<string>()
 
   constructor(disk: Disk, path: string, logEvent: LogEvent) {
     this.#disk = disk
@@ -39,13 +41,23 @@ class OffsetsFile {
   }
 
   delete(topicName: string, partition: number): void {
-    if (this.#offsets.delete(keyOf(topicName, partition))) this.#isDirty = true
+    const key = keyOf(topicName, partition)
+    if (!this.#offsets.delete(key)) return
+    this.#ghosts.add(key)
+    this.#isDirty = true
   }
 
   write(): void {
     if (!this.#isDirty) return
     this.#disk.writeFileAtomic(this.#path, formatOffsets(this.#entries()))
     this.#isDirty = false
+    this.#ghosts.clear()
+  }
+
+  /** The file names it no more when this returns. */
+  deleteDurably(topicName: string, partition: number): void {
+    this.delete(topicName, partition)
+    if (this.#ghosts.has(keyOf(topicName, partition))) this.write()
   }
 
   *#entries(): Generator<CheckpointEntry> {
@@ -120,6 +132,13 @@ export class DirectoryCheckpoints {
   lowerRecoveryPoint(log: RecoveryPointOf, logs: Iterable<PartitionLog>): void {
     if (this.recoveryPoint(log.topicName, log.partition) <= log.recoveryPoint) return
     this.writeOffsets(logs)
+  }
+
+  /** Before a new log takes the name: after a crash it must not be taken to begin or end where the old one did. */
+  forgetDurably(topicName: string, partition: number): void {
+    this.#recoveryPoints.deleteDurably(topicName, partition)
+    this.#highWatermarks.deleteDurably(topicName, partition)
+    this.#logStartOffsets.deleteDurably(topicName, partition)
   }
 
   forget(topicName: string, partition: number): void {

@@ -18,6 +18,8 @@ export class IndexEntries {
   /** Entries that the file holds and that are still the same here. */
   #writtenCount = 0
   #fileHoldsMore = false
+  /** Kafka's tools want an `.index` and a `.timeindex` beside every log, but no `.txnindex` without need. */
+  #isWrittenEmpty = false
 
   private constructor(path: string, entryBytes: number, bytes: Uint8Array) {
     this.path = path
@@ -26,8 +28,13 @@ export class IndexEntries {
     this.#view = viewOf(bytes)
   }
 
-  static empty(path: string, entryBytes: number): IndexEntries {
+  static empty(
+    path: string,
+    entryBytes: number,
+    options: { readonly isWrittenEmpty: boolean },
+  ): IndexEntries {
     const entries = new IndexEntries(path, entryBytes, new Uint8Array(0))
+    entries.#isWrittenEmpty = options.isWrittenEmpty
     // What an earlier life left under this name is not ours.
     entries.#fileHoldsMore = true
     return entries
@@ -100,7 +107,7 @@ export class IndexEntries {
   /** Brings the file up to date, without a sync. */
   write(disk: Disk): void {
     if (!this.isDirty) return
-    if (this.#count === 0 && !disk.exists(this.path)) {
+    if (this.#count === 0 && !this.#isWrittenEmpty && !disk.exists(this.path)) {
       this.#fileHoldsMore = false
       return
     }

@@ -108,7 +108,7 @@ export class LogDirectory {
     return this.#failing(path, () => {
       // An earlier topic of this name that was never deleted here.
       if (this.#disk.exists(path)) this.#retire(path, log, 'stray')
-      this.#checkpoints.forget(log.topicName, log.partition)
+      this.#checkpoints.forgetDurably(log.topicName, log.partition)
       this.#disk.makeDirectory(path)
       const metadata = this.#disk.open(`${path}/${names.metadataFileName}`, { create: true })
       metadata.append([bytesOf(names.formatPartitionMetadata(log.topicId))])

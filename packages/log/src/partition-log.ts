@@ -1,6 +1,12 @@
 import { assert, ClusterError, emptyBytes, type LeaderEpoch, type Offset } from '@trimaran/common'
 import type { TopicId } from '@trimaran/common'
-import { type BatchHeader, type ErrorCode, errorCodes, readBatchHeader } from '@trimaran/protocol'
+import {
+  type BatchHeader,
+  crc32c,
+  type ErrorCode,
+  errorCodes,
+  readBatchHeader,
+} from '@trimaran/protocol'
 import { stampAppendTime, stampBatch } from '@trimaran/protocol'
 import { formatEpochs } from './checkpoints.ts'
 import type { LogConfig } from './config.ts'
@@ -83,7 +89,7 @@ export class PartitionLog {
   #isClosed = false
   #unflushedSinceMs: number | null = null
   /** Per flush under way, the lowest end that a truncation left since it began: it makes no more than that durable. */
-  readonly #flushEnds = new Set<{ end: Offset }>()
+  #flushEnds: { end: Offset }[] = []
   #flushUnderWay: Promise<void> | null = null
   #flushNext: Promise<void> | null = null
 
@@ -455,7 +461,7 @@ export class PartitionLog {
     this.#guard(() => {
       const summary = this.#segments.settle(sealed)
       const target = { directory: this.directory, offset: this.#logEndOffset }
-      writeSnapshot(this.#context.disk, target, this.#producers, summary)
+      writeSnapshot(this.#context.disk, target, this.#producers, { summary, epochsCrc: null })
       this.#segments.create(this.#logEndOffset)
       this.#isDirectoryDirty = true
     })
@@ -495,7 +501,7 @@ export class PartitionLog {
   async #flushTo(target: Offset): Promise<void> {
     if (this.#context.failed !== null) throw this.#context.failed
     const flush = { end: target }
-    this.#flushEnds.add(flush)
+    this.#flushEnds.push(flush)
     try {
       this.#syncNames()
       const startedMs = this.#context.clock.monotonicMs()
@@ -511,7 +517,7 @@ export class PartitionLog {
       if (this.#isClosed) return
       throw this.#context.fail(error, this.directory)
     } finally {
-      this.#flushEnds.delete(flush)
+      this.#flushEnds = this.#flushEnds.filter(other => other !== flush)
     }
   }
 
@@ -568,7 +574,9 @@ export class PartitionLog {
       offset => !bases.has(offset) && offset !== this.#logEndOffset,
     )
     const target = { directory: this.directory, offset: this.#logEndOffset }
-    writeSnapshot(disk, target, this.#producers, summary)
+    // The flush before has written the epochs as they are.
+    const epochsCrc = crc32c(formatEpochs(this.#epochs.starts))
+    writeSnapshot(disk, target, this.#producers, { summary, epochsCrc })
   }
 
   /** No more use; files stay as they are. */

@@ -20,9 +20,10 @@ import type { SegmentSummary } from './segment-indexes.ts'
  * which keeps one batch of each producer. Behind it, where Kafka's readers do not look but within the checksum:
  *
  *   mark int32, then per entry: older batches int8 × (last sequence, last offset int64, offset delta, timestamp int64);
- *   decided transactions int32 × (first offset int64, marker offset int64); summary int8 of the segment that ends here.
+ *   decided transactions int32 × (first offset int64, marker offset int64); flags int8: 1 the summary of the segment that
+ *   ends here, 2 the CRC-32C of the leader-epoch checkpoint at a clean stop.
  *
- * So a reload answers retries of all five batches, and the indexes of sealed segments can be verified.
+ * So a reload answers retries of all five batches, and the other caches can be verified.
  */
 const snapshotVersion = 1
 const entriesAt = 6
@@ -32,17 +33,27 @@ const extensionMark = 0x54_52_49_31
 const olderBatchBytes = 24
 const decidedBytes = 16
 const summaryBytes = 56
+const summaryFlag = 1
+const epochsFlag = 2
 
 export interface ProducerSnapshot {
   readonly entries: readonly ProducerEntry[]
   readonly undetermined: readonly { readonly firstOffset: Offset; readonly lastOffset: Offset }[]
   /** null: no segment ends here, or the file is not ours. */
   readonly summary: SegmentSummary | null
+  /** Of `leader-epoch-checkpoint` as it was then; null: not said. */
+  readonly epochsCrc: number | null
+}
+
+/** What the snapshot says beside the producers. */
+export interface Vouched {
+  readonly summary: SegmentSummary | null
+  readonly epochsCrc: number | null
 }
 
 export function encodeProducerSnapshot(
   states: ProducerStates,
-  summary: SegmentSummary | null,
+  { summary, epochsCrc }: Vouched,
 ): Uint8Array {
   const entries = [...states.entries()]
   let olderCount = 0
@@ -56,7 +67,8 @@ export function encodeProducerSnapshot(
       4 +
       states.undetermined.length * decidedBytes +
       1 +
-      (summary === null ? 0 : summaryBytes),
+      (summary === null ? 0 : summaryBytes) +
+      (epochsCrc === null ? 0 : 4),
   )
   const view = viewOf(bytes)
   view.setInt16(0, snapshotVersion)
@@ -73,8 +85,12 @@ export function encodeProducerSnapshot(
     writeInt64(view, at + 8, decided.lastOffset)
     at += decidedBytes
   }
-  view.setInt8(at++, summary === null ? 0 : 1)
-  if (summary !== null) writeSummary(view, at, summary)
+  view.setInt8(at++, (summary === null ? 0 : summaryFlag) | (epochsCrc === null ? 0 : epochsFlag))
+  if (summary !== null) {
+    writeSummary(view, at, summary)
+    at += summaryBytes
+  }
+  if (epochsCrc !== null) view.setUint32(at, epochsCrc)
   view.setUint32(2, crc32c(bytes, entriesAt, bytes.length))
   return bytes
 }
@@ -135,7 +151,7 @@ export function decodeProducerSnapshot(bytes: Uint8Array): ProducerSnapshot | nu
   const isOurs = at + 4 <= bytes.length && view.getInt32(at) === extensionMark
   return isOurs
     ? readExtension(view, at + 4, entries)
-    : { entries, undetermined: [], summary: null }
+    : { entries, undetermined: [], summary: null, epochsCrc: null }
 }
 
 function readEntry(view: DataView, at: number): ProducerEntry {
@@ -190,9 +206,13 @@ function readExtension(
   for (let number = 0; number < decidedCount; number++, at += decidedBytes) {
     undetermined.push({ firstOffset: readInt64(view, at), lastOffset: readInt64(view, at + 8) })
   }
-  const hasSummary = view.getInt8(at++) === 1
-  if (hasSummary && !room(summaryBytes)) return null
-  return { entries, undetermined, summary: hasSummary ? readSummary(view, at) : null }
+  const flags = view.getInt8(at++)
+  const hasSummary = (flags & summaryFlag) !== 0
+  const hasEpochs = (flags & epochsFlag) !== 0
+  if (!room((hasSummary ? summaryBytes : 0) + (hasEpochs ? 4 : 0))) return null
+  const summary = hasSummary ? readSummary(view, at) : null
+  const epochsCrc = hasEpochs ? view.getUint32(at + (hasSummary ? summaryBytes : 0)) : null
+  return { entries, undetermined, summary, epochsCrc }
 }
 
 function readSummary(view: DataView, at: number): SegmentSummary {

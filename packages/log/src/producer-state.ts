@@ -49,6 +49,10 @@ export type ProducerVerdict =
   | { readonly kind: 'duplicate'; readonly batch: ProducedBatch }
   | { readonly kind: 'rejected'; readonly errorCode: ErrorCode; readonly errorMessage: string }
 
+/** Shared by the many partitions without producers, which then cost nothing; never written to. */
+const noEntries = new Map<ProducerId, ProducerEntry>()
+const noneOpen = new Map<ProducerId, Offset>()
+
 const next: ProducerVerdict = { kind: 'next' }
 
 /**
@@ -57,9 +61,9 @@ const next: ProducerVerdict = { kind: 'next' }
  */
 export class ProducerStates {
   /** In order of their last append, so that the longest silent one is found first. */
-  readonly #entries = new Map<ProducerId, ProducerEntry>()
+  #entries: Map<ProducerId, ProducerEntry> = noEntries
   /** First offsets of open transactions; in the order they began, so the first is the smallest. */
-  readonly #open = new Map<ProducerId, Offset>()
+  #open: Map<ProducerId, Offset> = noneOpen
   /** Decided, and not known to be replicated; by marker offset. */
   #undetermined: { readonly firstOffset: Offset; readonly lastOffset: Offset }[] = []
   /** End of the last batch that changed anything here. */
@@ -123,7 +127,15 @@ export class ProducerStates {
     return null
   }
 
+  /** Before the first change. */
+  #own(): void {
+    if (this.#entries !== noEntries) return
+    this.#entries = new Map()
+    this.#open = new Map()
+  }
+
   #touch(producerId: ProducerId): ProducerEntry {
+    this.#own()
     let entry = this.#entries.get(producerId)
     if (entry === undefined) {
       if (this.#entries.size >= producerCountMax) this.#dropLongestSilent()
@@ -218,6 +230,7 @@ export class ProducerStates {
     offset: Offset,
   ): void {
     this.#changedAt = offset
+    if (entries.length > 0) this.#own()
     for (const entry of entries) {
       this.#entries.set(entry.producerId, entry)
     }

@@ -1,10 +1,10 @@
 import { ClusterError, type Offset, type TopicId } from '@trimaran/common'
 import { hasBatchAfter, scanBatches } from './batch-scan.ts'
-import { parseEpochs } from './checkpoints.ts'
 import type { LogConfig } from './config.ts'
 import type { LogContext } from './context.ts'
-import { cleanedSuffix, deletedSuffix, epochsFileName, parseSegmentFileName } from './file-names.ts'
-import { type EpochStart, LeaderEpochs } from './leader-epochs.ts'
+import { loadEpochs } from './epoch-recovery.ts'
+import { cleanedSuffix, deletedSuffix, parseSegmentFileName } from './file-names.ts'
+import type { LeaderEpochs } from './leader-epochs.ts'
 import { PartitionLog } from './partition-log.ts'
 import type { ProducerStates } from './producer-state.ts'
 import { applyScanned, statesAt } from './replay.ts'
@@ -124,42 +124,9 @@ function restoreRest(segments: Segments, logEndOffset: Offset): Opened {
   return {
     logEndOffset,
     producers: statesAt(segments, logEndOffset),
-    epochs: loadEpochs(segments) ?? rebuildEpochs(segments, segments.all.length),
+    epochs: loadEpochs(segments, { from: segments.all.length, vouchedAt: logEndOffset }),
     report: null,
   }
-}
-
-function loadEpochs(segments: Segments): LeaderEpochs | null {
-  const { disk } = segments.context
-  const path = `${segments.directory}/${epochsFileName}`
-  if (!disk.exists(path)) return null
-  const starts: EpochStart[] | null = parseEpochs(disk.readFile(path))
-  return starts === null ? null : new LeaderEpochs(starts, false)
-}
-
-/** From the batches of the first `count` segments. One whose neighbour begins in the same epoch needs no scan. */
-function rebuildEpochs(segments: Segments, count: number): LeaderEpochs {
-  const epochs = new LeaderEpochs([], true)
-  for (let number = 0; number < count; number++) {
-    const next = segments.all[number + 1]
-    const endEpoch = next === undefined ? null : firstEpoch(next)
-    segments.at(number).scan({ from: 0 }, ({ header }) => {
-      if (header.partitionLeaderEpoch > epochs.latestEpoch) {
-        epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
-      }
-      return header.partitionLeaderEpoch !== endEpoch
-    })
-  }
-  return epochs
-}
-
-function firstEpoch(segment: Segment): number | null {
-  let epoch: number | null = null
-  segment.scan({ from: 0 }, ({ header }) => {
-    epoch = header.partitionLeaderEpoch
-    return false
-  })
-  return epoch
 }
 
 interface Damage {
@@ -173,7 +140,7 @@ interface Damage {
 function recoverTail(segments: Segments, options: OpenLogOptions): Opened {
   const from = Math.max(0, segments.floor(options.recoveryPoint))
   const start = segments.at(from)
-  const epochs = loadEpochs(segments) ?? rebuildEpochs(segments, from)
+  const epochs = loadEpochs(segments, { from, vouchedAt: null })
   epochs.truncateFromEnd(start.baseOffset)
   const producers = statesAt(segments, start.baseOffset)
   let nextOffset = start.baseOffset

@@ -35,10 +35,14 @@ function pathOf(directory: string, baseOffset: Offset, kind: SegmentFileKind): s
 }
 
 export function emptyIndexes(directory: string, baseOffset: Offset): SegmentIndexes {
+  const empty = (kind: SegmentFileKind, entryBytes: number): IndexEntries =>
+    IndexEntries.empty(pathOf(directory, baseOffset, kind), entryBytes, {
+      isWrittenEmpty: kind !== 'txnindex',
+    })
   return {
-    offsets: IndexEntries.empty(pathOf(directory, baseOffset, 'index'), offsetEntryBytes),
-    times: IndexEntries.empty(pathOf(directory, baseOffset, 'timeindex'), timeEntryBytes),
-    aborted: IndexEntries.empty(pathOf(directory, baseOffset, 'txnindex'), abortedEntryBytes),
+    offsets: empty('index', offsetEntryBytes),
+    times: empty('timeindex', timeEntryBytes),
+    aborted: empty('txnindex', abortedEntryBytes),
   }
 }
 

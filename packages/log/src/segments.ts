@@ -155,7 +155,8 @@ export class Segments {
     const kept = readSnapshot(disk, this.directory, offset)
     const states = kept === null ? statesAtEnd : new ProducerStates()
     if (kept !== null) states.restore(kept.entries, kept.undetermined, offset)
-    writeSnapshot(disk, { directory: this.directory, offset }, states, this.settle(segment))
+    const vouched = { summary: this.settle(segment), epochsCrc: kept?.epochsCrc ?? null }
+    writeSnapshot(disk, { directory: this.directory, offset }, states, vouched)
   }
 
   reset(segment: Segment): SegmentIndexes {

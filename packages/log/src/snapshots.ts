@@ -4,9 +4,9 @@ import {
   decodeProducerSnapshot,
   encodeProducerSnapshot,
   type ProducerSnapshot,
+  type Vouched,
 } from './producer-snapshot.ts'
 import type { ProducerStates } from './producer-state.ts'
-import type { SegmentSummary } from './segment-indexes.ts'
 
 function pathOf(directory: string, offset: Offset): string {
   return `${directory}/${segmentFileName(offset, 'snapshot')}`
@@ -27,12 +27,12 @@ export function writeSnapshot(
   disk: Disk,
   target: { readonly directory: string; readonly offset: Offset },
   states: ProducerStates,
-  summary: SegmentSummary | null,
+  vouched: Vouched,
 ): void {
   const file = disk.open(pathOf(target.directory, target.offset), { create: true })
   try {
     if (file.sizeBytes > 0) file.truncate(0)
-    file.append([encodeProducerSnapshot(states, summary)])
+    file.append([encodeProducerSnapshot(states, vouched)])
   } finally {
     file.close()
   }

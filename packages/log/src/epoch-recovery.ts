@@ -1,0 +1,94 @@
+import { noEpoch, type Offset } from '@trimaran/common'
+import { type BatchHeader, crc32c } from '@trimaran/protocol'
+import { parseEpochs } from './checkpoints.ts'
+import { epochsFileName } from './file-names.ts'
+import { LeaderEpochs } from './leader-epochs.ts'
+import type { Segment } from './segment.ts'
+import type { Segments } from './segments.ts'
+import { readSnapshot } from './snapshots.ts'
+
+interface EpochRange {
+  /** Number of the first segment that will be scanned anyway; the epochs of those before it are wanted. */
+  readonly from: number
+  /** Where a clean stop left a snapshot that vouches for the file; null after an unclean one. */
+  readonly vouchedAt: Offset | null
+}
+
+/**
+ * The epochs from their file if it is to be believed: because a clean stop vouches for it, or because the batches agree.
+ * Otherwise from the batches.
+ */
+export function loadEpochs(segments: Segments, range: EpochRange): LeaderEpochs {
+  const { disk } = segments.context
+  const path = `${segments.directory}/${epochsFileName}`
+  if (!disk.exists(path)) return rebuildEpochs(segments, range.from)
+  const bytes = disk.readFile(path)
+  const starts = parseEpochs(bytes)
+  if (starts === null) return rebuildEpochs(segments, range.from)
+  const epochs = new LeaderEpochs(starts, false)
+  if (range.vouchedAt !== null) {
+    const snapshot = readSnapshot(disk, segments.directory, range.vouchedAt)
+    if (snapshot?.epochsCrc === crc32c(bytes)) return epochs
+  }
+  return agreeWithBatches(epochs, segments, range.from)
+    ? epochs
+    : rebuildEpochs(segments, range.from)
+}
+
+/** Where an epoch begins, a batch of it begins; where a segment begins, the epoch is the one the file says. */
+function agreeWithBatches(epochs: LeaderEpochs, segments: Segments, from: number): boolean {
+  const endOffset = segments.all[from]?.baseOffset ?? Infinity
+  const head = epochs.starts[0]
+  for (const start of epochs.starts) {
+    if (start.startOffset >= endOffset) break
+    const header = headerAt(segments, start.startOffset)
+    // Beyond the last batch: an epoch without records so far.
+    if (header === null) continue
+    if (header.partitionLeaderEpoch !== start.epoch) return false
+    // The first one may begin where the log was cut off, inside a batch.
+    if (start !== head && header.baseOffset !== start.startOffset) return false
+  }
+  for (const segment of segments.all.slice(0, from)) {
+    if (head !== undefined && segment.baseOffset < head.startOffset) continue
+    const epoch = firstEpoch(segment)
+    if (epoch !== null && epoch !== epochs.epochAt(segment.baseOffset)) return false
+  }
+  return true
+}
+
+function headerAt(segments: Segments, offset: Offset): BatchHeader | null {
+  const number = segments.floor(offset)
+  if (number < 0) return null
+  const segment = segments.at(number)
+  let header: BatchHeader | null = null
+  segment.scan({ from: segment.positionOf(offset) }, batch => {
+    header = batch.header
+    return false
+  })
+  return header
+}
+
+/** From the batches of the first `count` segments. One whose neighbour begins in the same epoch needs no scan. */
+function rebuildEpochs(segments: Segments, count: number): LeaderEpochs {
+  const epochs = new LeaderEpochs([], true)
+  for (let number = 0; number < count; number++) {
+    const next = segments.all[number + 1]
+    const endEpoch = next === undefined ? null : firstEpoch(next)
+    segments.at(number).scan({ from: 0 }, ({ header }) => {
+      if (header.partitionLeaderEpoch > epochs.latestEpoch) {
+        epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
+      }
+      return header.partitionLeaderEpoch !== endEpoch
+    })
+  }
+  return epochs
+}
+
+function firstEpoch(segment: Segment): number | null {
+  let epoch: number | null = null
+  segment.scan({ from: 0 }, ({ header }) => {
+    epoch = header.partitionLeaderEpoch
+    return false
+  })
+  return epoch === noEpoch ? null : epoch
+}
