@@ -211,25 +211,27 @@ function* concernedBy(
 }
 
 /**
- * What follows at once: a topic that now allows unclean elections gets its leaders; an ISR that is large enough from now
- * on ends the eligibility of replicas outside it, in the same entry, since the high watermark may move on without them.
+ * The changes and what follows from them at once. An ISR that is large enough from now on ends the eligibility of
+ * replicas outside it, and does so first, since the high watermark may then move on without them. A topic that now allows
+ * unclean elections gets its leaders last.
  */
-function consequences(cluster: Cluster, records: readonly MetadataRecord[]): MetadataRecord[] {
+function withConsequences(cluster: Cluster, configs: readonly MetadataRecord[]): MetadataRecord[] {
   const after = new Delta(cluster.image)
-  for (const record of records) after.replay(record)
+  for (const record of configs) after.replay(record)
   const changed: Cluster = { ...cluster, image: after.view }
-  const found = electionsFor(changed, concernedBy(cluster, unclean, records))
-  const done = new Set(
-    found.map(record =>
-      record.kind === 'partitionChange' ? `${record.topicId}/${record.partition}` : '',
-    ),
-  )
-  for (const { topicId, topicName, partition } of concernedBy(cluster, minInsync, records)) {
-    if (done.has(`${topicId}/${partition.partition}`)) continue
+  const keyOf = (topicId: string, partition: number): string => `${topicId}/${partition}`
+  const done = new Set<string>()
+  const eligibilities: MetadataRecord[] = []
+  for (const { topicId, topicName, partition } of concernedBy(cluster, minInsync, configs)) {
     const record = changePartition(topicId, partition, targetIn(changed, topicName))
-    if (record !== null) found.push(record)
+    if (record === null) continue
+    done.add(keyOf(topicId, partition.partition))
+    eligibilities.push(record)
   }
-  return found
+  const leaderless = [...concernedBy(cluster, unclean, configs)].filter(
+    ({ topicId, partition }) => !done.has(keyOf(topicId, partition.partition)),
+  )
+  return [...eligibilities, ...configs, ...electionsFor(changed, leaderless)]
 }
 
 /** IncrementalAlterConfigs: a resource is changed whole or not at all, and all of them in one entry. */
@@ -255,8 +257,5 @@ export function alterConfigs(
     answers.push({ ...outcome, resourceType, resourceName })
   }
   if (validateOnly || records.length === 0) return { records: [], response: { resources: answers } }
-  return {
-    records: [...records, ...consequences(cluster, records)],
-    response: { resources: answers },
-  }
+  return { records: withConsequences(cluster, records), response: { resources: answers } }
 }

@@ -85,9 +85,9 @@ function placeOne(
 }
 
 /**
- * Striped and rack-aware. Invariants: replicas of a partition are on different brokers; in different racks while there
- * are racks left with brokers that are up; leaders and replicas per broker differ by one at most if racks are of equal
- * size; brokers that are down are taken only when there are too few others, and never lead.
+ * Striped and rack-aware. Invariants: replicas of a partition are on different brokers, and in different racks while
+ * there are racks left with brokers that are up; if racks are of equal size, leaderships per broker differ by one at most
+ * and replicas by two; brokers that are down are taken only when there are too few others, and never lead.
  *
  * O(partitions × replicas × brokers): 10,000 × 3 × 1,000 at the very most, a few hundred milliseconds.
  */

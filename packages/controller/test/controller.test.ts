@@ -1,0 +1,189 @@
+import { ClusterError } from '@trimaran/common'
+import { encodeSnapshot } from '@trimaran/metadata'
+import { expect, test } from 'vitest'
+import { TestCluster } from './harness.ts'
+
+const createOrders = {
+  validateOnly: false,
+  topics: [
+    { name: 'orders', partitionCount: 1, replicationFactor: 1, assignments: [], configs: [] },
+  ],
+} as const
+
+const codeOf = async (answer: Promise<unknown>): Promise<string> => {
+  try {
+    await answer
+    return 'answered'
+  } catch (error) {
+    return error instanceof ClusterError ? error.code : String(error)
+  }
+}
+
+/** Whether the answer is there, without waiting for it. */
+async function isSettled(answer: Promise<unknown>): Promise<boolean> {
+  let settled = false
+  const done = (): void => {
+    settled = true
+  }
+  answer.then(done, done)
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve()
+  return settled
+}
+
+test('a controller that is not active answers nothing', async () => {
+  const cluster = new TestCluster()
+  expect(cluster.controller.isActive).toBe(false)
+  expect(await codeOf(cluster.controller.request('createTopics', createOrders))).toBe(
+    'NOT_CONTROLLER',
+  )
+  expect(cluster.controller.metrics.activeControllerCount).toBe(0)
+})
+
+test('an answer waits until what it says is committed', async () => {
+  const cluster = await TestCluster.of([1])
+  const answer = cluster.controller.request('createTopics', createOrders)
+  expect(await isSettled(answer)).toBe(false)
+  expect(cluster.controller.metrics.pendingAnswerCount).toBe(1)
+  cluster.commit()
+  expect(await answer).toMatchObject({ topics: [{ errorCode: 0 }] })
+})
+
+test('an answer that is based on what is not committed yet waits, too', async () => {
+  const cluster = await TestCluster.of([1])
+  const first = cluster.controller.request('createTopics', createOrders)
+  const second = cluster.controller.request('createTopics', createOrders)
+  expect(await isSettled(second)).toBe(false)
+  cluster.commit()
+  await first
+  expect(await second).toMatchObject({ topics: [{ errorCode: 36 }] })
+})
+
+test('an answer without records is given at once when all is committed', async () => {
+  const cluster = await TestCluster.of([1])
+  const answer = cluster.controller.request('createTopics', { ...createOrders, topics: [] })
+  expect(await isSettled(answer)).toBe(true)
+})
+
+test('losing leadership fails what is parked and forgets what was pending', async () => {
+  const cluster = await TestCluster.of([1])
+  const { endOffset } = cluster.image
+  const answer = cluster.controller.request('createTopics', createOrders)
+  cluster.controller.resign()
+  expect(await codeOf(answer)).toBe('NOT_CONTROLLER')
+  expect(await codeOf(cluster.controller.request('createTopics', createOrders))).toBe(
+    'NOT_CONTROLLER',
+  )
+  // The entry was lost with the leadership: the next leader's log ends before it.
+  cluster.log.entries.pop()
+  cluster.log.nextOffset = endOffset
+  cluster.controller.activate(2, cluster.image)
+  expect(await cluster.ask('createTopics', createOrders)).toMatchObject({
+    topics: [{ errorCode: 0 }],
+  })
+})
+
+test('an append that the log refuses ends the term', async () => {
+  const cluster = await TestCluster.of([1])
+  cluster.log.isLeading = false
+  expect(await codeOf(cluster.controller.request('createTopics', createOrders))).toBe(
+    'NOT_CONTROLLER',
+  )
+  expect(cluster.controller.isActive).toBe(false)
+})
+
+test('a new controller gives every unfenced broker a full session', async () => {
+  const cluster = await TestCluster.of([1, 2])
+  cluster.clock.pass(8_000)
+  cluster.controller.resign()
+  const next = new TestCluster({ after: cluster })
+  next.activate()
+  next.clock.pass(8_999)
+  next.commit()
+  expect(next.image.brokers.get(1)?.fenced).toBe(false)
+  next.clock.pass(1)
+  next.commit()
+  expect(next.image.brokers.get(1)?.fenced).toBe(true)
+})
+
+test('a new controller fences at once what it already knows to be gone', async () => {
+  const cluster = await TestCluster.of([1, 2])
+  await cluster.topic('orders', [[1, 2]])
+  cluster.controller.resign()
+  const next = new TestCluster({ after: cluster })
+  next.controller.peerGone(1)
+  next.controller.peerGone(2)
+  next.controller.peerReachable(2)
+  next.activate()
+  expect(next.describe('orders')).toBe('2/2')
+  expect(next.image.brokers.get(2)?.fenced).toBe(false)
+})
+
+test('a new controller elects what its own configuration allows', async () => {
+  const cluster = await TestCluster.of([1, 2])
+  await cluster.topic('orders', [[1, 2]])
+  cluster.kill(2)
+  cluster.kill(1)
+  await cluster.start(2)
+  cluster.controller.resign()
+  const staticBrokerConfig = new Map([['unclean.leader.election.enable', 'true']])
+  const next = new TestCluster({ after: cluster, config: { staticBrokerConfig } })
+  next.activate()
+  expect(next.describe('orders')).toBe('2/2 recovering')
+})
+
+test('a stopped controller wakes no more', async () => {
+  const cluster = await TestCluster.of([1])
+  cluster.controller.stop()
+  const end = cluster.log.nextOffset
+  cluster.clock.pass(100_000)
+  expect(cluster.log.nextOffset).toBe(end)
+})
+
+test('what a broker takes with it is cut into entries, and the cluster is sound after each', async () => {
+  const cluster = await TestCluster.of([1, 2])
+  const assignments = Array.from({ length: 6_000 }, () => [1, 2])
+  await cluster.topic('a', assignments)
+  await cluster.topic('b', assignments)
+  const entries = cluster.log.entries.length
+  cluster.controller.peerGone(1)
+  expect(cluster.log.entries.length).toBe(entries + 2)
+  for (const entry of cluster.log.entries.slice(entries)) {
+    cluster.loader.committed([entry], entry.offset + 1)
+    const snapshot = encodeSnapshot(cluster.image)
+    const copy = new TestCluster()
+    copy.loader.snapshotLoaded(snapshot, cluster.image.endOffset)
+    expect(encodeSnapshot(copy.image)).toEqual(snapshot)
+  }
+  expect(cluster.partition('b', 5_999)).toMatchObject({ leader: 2, isr: [2] })
+})
+
+test('the quorum is described by whoever knows it', async () => {
+  const cluster = await TestCluster.of([])
+  expect(await cluster.ask('describeQuorum', {})).toMatchObject({ errorCode: 0, leaderId: 1 })
+})
+
+test('metrics count what is there', async () => {
+  const cluster = await TestCluster.of([1, 2, 3])
+  await cluster.topic('orders', [
+    [1, 2],
+    [2, 1],
+  ])
+  await cluster.topic('gone', [[1, 3]])
+  cluster.kill(3)
+  await cluster.ask('deleteTopics', { topics: [{ name: 'gone', topicId: null }] })
+  await cluster.topic('alone', [[2]])
+  cluster.kill(2)
+  expect(cluster.controller.metrics).toEqual({
+    activeControllerCount: 1,
+    activeBrokerCount: 1,
+    fencedBrokerCount: 2,
+    globalTopicCount: 2,
+    globalPartitionCount: 3,
+    offlinePartitionsCount: 1,
+    preferredReplicaImbalanceCount: 2,
+    topicsToDeleteCount: 1,
+    replicasToDeleteCount: 2,
+    replicasIneligibleToDeleteCount: 1,
+    pendingAnswerCount: 0,
+  })
+})
