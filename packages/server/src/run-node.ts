@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 import type { ServerConfig } from './config/config.ts'
 import type { Environment } from './config/environment.ts'
+import type { LogEvent } from '@trimaran/common'
+import type { ClusterNode } from './node.ts'
 import type { NodeHost } from './node-host.ts'
 import type { Logger } from './ports/logger.ts'
 
@@ -105,7 +107,8 @@ async function open(
   const node = host.start(config.voters)
   if (config.httpListener !== null) {
     const { serveHttp } = await import('./http.ts')
-    await serveHttp(config.httpListener, () => host.node)
+    const { port } = await serveHttp(config.httpListener, () => host.node)
+    logEvent('info', 'http served', { host: config.httpListener.host, port })
   }
   logEvent('info', 'node started', {
     clusterId,
@@ -117,8 +120,38 @@ async function open(
     elapsedMs: Math.round(performance.now() - startMs),
     metadataOffset: node.image.endOffset,
   })
+  if (config.initialTopics.length > 0) void createInitialTopics(config, node, logEvent)
   return host
 }
+
+/** Waits for as many brokers as the topics want replicas, as the image's script does; then each is tried once. */
+async function createInitialTopics(
+  { initialTopics }: ServerConfig,
+  node: ClusterNode,
+  logEvent: LogEvent,
+): Promise<void> {
+  const wanted = Math.max(...initialTopics.map(topic => topic.replicationFactor))
+  await node.whenImage(
+    image => [...image.brokers.values()].filter(broker => !broker.fenced).length >= wanted,
+  )
+  const answer = await node.controllerChannel
+    .request('createTopics', {
+      validateOnly: false,
+      topics: initialTopics.map(({ cleanupPolicy, ...topic }) => ({
+        ...topic,
+        assignments: [],
+        configs: cleanupPolicy === '' ? [] : [{ name: 'cleanup.policy', value: cleanupPolicy }],
+      })),
+    })
+    .catch((err: unknown) => logEvent('error', 'initial topics not created', { err }))
+  for (const { name, errorCode, errorMessage } of answer?.topics ?? []) {
+    if (errorCode === TOPIC_ALREADY_EXISTS) continue
+    if (errorCode === 0) logEvent('info', 'initial topic created', { topic: name })
+    else logEvent('error', 'initial topic not created', { topic: name, errorCode, errorMessage })
+  }
+}
+
+const TOPIC_ALREADY_EXISTS = 36
 
 function untilStopped(host: NodeHost, logger: Logger): Promise<void> {
   return new Promise((resolve, reject) => {

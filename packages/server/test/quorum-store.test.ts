@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { ClusterError } from '@trimaran/common'
 import type { Entry, QuorumStore, QuorumWrite } from '@trimaran/raft'
-import { quorumStoreSuite } from '../../raft/src/testing/index.ts'
+import { quorumStoreSuite } from '@trimaran/raft/testing'
 import { LevelQuorumStore } from '../src/ports/level-quorum-store.ts'
 import { MemoryQuorumStore } from '../src/ports/memory-quorum-store.ts'
 

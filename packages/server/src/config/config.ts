@@ -6,6 +6,8 @@ import { brokerConfigDef, parseConfigValue } from '@trimaran/metadata'
 import type { ListenerLimits } from '../kafka-listener.ts'
 import { readEnvironment } from './environment.ts'
 import type { Environment } from './environment.ts'
+import { parseInitialTopics } from './initial-topics.ts'
+import type { InitialTopic } from './initial-topics.ts'
 import { kindOfKey, nearestKey, refusedKeys } from './known-keys.ts'
 import {
   badConfig,
@@ -37,6 +39,8 @@ export interface ServerConfig {
   readonly logLevel: LogLevel | 'silent'
   /** Everything Kafka has a key for, as given or as this product sets it where it is not given. */
   readonly properties: ReadonlyMap<string, string>
+  /** To be created once the node serves. */
+  readonly initialTopics: readonly InitialTopic[]
   /** For the log, once there is one. */
   readonly notices: readonly ConfigNotice[]
 }
@@ -94,6 +98,7 @@ export function loadConfig({ file, environment, overrides }: ConfigSources): Ser
     limits: limitsOf(given),
     logLevel: logLevelOf(given),
     properties,
+    initialTopics: parseInitialTopics(fromEnvironment.createTopics),
     notices,
   }
 }

@@ -13,6 +13,8 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export interface FromEnvironment {
   readonly properties: ReadonlyMap<string, string>
   readonly clusterId: string | null
+  /** KAFKA_CREATE_TOPICS of the wurstmeister image, as written: `name:partitions:replicas[:policy],…` */
+  readonly createTopics: string
 }
 
 /**
@@ -35,6 +37,7 @@ export function readEnvironment(environment: Environment): FromEnvironment {
   plain.delete('cluster.id')
   return {
     properties: new Map([...plain, ...prefixed]),
+    createTopics: environment['KAFKA_CREATE_TOPICS']?.trim() ?? '',
     clusterId: clusterId === undefined || clusterId.trim() === '' ? null : clusterId.trim(),
   }
 }

@@ -1,0 +1,129 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, expect, test } from 'vitest'
+import type { NodeStatus } from '../src/index.ts'
+import { KafkaClient } from './support/kafka-client.ts'
+
+const scratch = mkdtempSync(join(tmpdir(), 'trimaran-run-'))
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+const processes = new Set<ChildProcess>()
+afterEach(() => {
+  for (const child of processes) child.kill('SIGKILL')
+  processes.clear()
+})
+
+interface Line {
+  readonly msg: string
+  readonly [field: string]: unknown
+}
+
+class NodeProcess {
+  readonly child: ChildProcess
+  readonly exited: Promise<number | null>
+  readonly lines: Line[] = []
+  stderr = ''
+  #waiting: { msg: string; resolve: (line: Line) => void }[] = []
+
+  constructor(overrides: Record<string, string>, environment: Record<string, string> = {}) {
+    const module = JSON.stringify(new URL('../src/run-node.ts', import.meta.url).href)
+    const options = JSON.stringify({
+      configFile: overrides['file'] ?? null,
+      overrides: { ...overrides, file: undefined },
+      environment,
+    })
+    const script = `const { runNode } = await import(${module}); await runNode(${options})`
+    this.child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    processes.add(this.child)
+    this.exited = new Promise(resolve => this.child.once('exit', code => resolve(code)))
+    let rest = ''
+    this.child.stdout?.on('data', chunk => {
+      const lines = (rest + String(chunk)).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) this.#line(JSON.parse(line) as Line)
+    })
+    this.child.stderr?.on('data', chunk => (this.stderr += String(chunk)))
+  }
+
+  logged(msg: string): Promise<Line> {
+    const known = this.lines.find(line => line.msg === msg)
+    if (known !== undefined) return Promise.resolve(known)
+    return new Promise(resolve => this.#waiting.push({ msg, resolve }))
+  }
+
+  #line(line: Line): void {
+    this.lines.push(line)
+    for (const { msg, resolve } of this.#waiting) if (msg === line.msg) resolve(line)
+    this.#waiting = this.#waiting.filter(({ msg }) => msg !== line.msg)
+  }
+}
+
+const portOf = (line: Line): number =>
+  Number(/:(\d+)$/.exec(String((line['endpoints'] as string[])[0]))?.[1])
+const anyPorts = { listeners: 'PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0' }
+
+test('a node runs from a file, tells its health, refuses a second one on its data, and stops in order', async () => {
+  const directory = join(scratch, 'one')
+  const file = join(scratch, 'server.properties')
+  writeFileSync(
+    file,
+    `node.id=7\nlisteners=${anyPorts.listeners}\nlog.dirs=${directory}\nhttp.listener=127.0.0.1:0\n`,
+  )
+  const node = new NodeProcess({ file }, { KAFKA_CREATE_TOPICS: 'greetings:2:1:compact' })
+  await node.logged('initial topic created')
+  const client = new KafkaClient(portOf(await node.logged('node started')))
+  expect((await client.produce('greetings', 0, 'hello')).errorCode).not.toBe(3)
+  const http = `http://127.0.0.1:${String((await node.logged('http served'))['port'])}`
+  const health = await fetch(`${http}/healthz`)
+  expect([health.status, await health.text()]).toEqual([200, 'ok\n'])
+  const status = (await (await fetch(`${http}/status`)).json()) as NodeStatus
+  expect(status).toMatchObject({
+    nodeId: 7,
+    controllerId: 7,
+    broker: { state: 'RUNNING', fenced: false },
+  })
+  expect(
+    status.partitions.map(({ topic, partition, leader }) => [topic, partition, leader]),
+  ).toEqual([
+    ['greetings', 0, 7],
+    ['greetings', 1, 7],
+  ])
+  const metrics = await (await fetch(`${http}/metrics`)).text()
+  expect(metrics).toContain('kafka_controller_kafkacontroller_activecontrollercount 1')
+  expect(metrics).toContain('process_resident_memory_bytes')
+  expect((await fetch(`${http}/nothing`)).status).toBe(404)
+  expect((await fetch(http, { method: 'POST' })).status).toBe(405)
+
+  const second = new NodeProcess({ ...anyPorts, 'node.id': '7', 'log.dirs': directory })
+  expect(await second.exited).toBe(1)
+  expect(JSON.stringify(second.lines)).toContain('in use by another process')
+
+  node.child.kill('SIGTERM')
+  expect(await node.exited).toBe(0)
+  client.close()
+  expect(existsSync(join(directory, '.kafka_cleanshutdown'))).toBe(true)
+  expect(node.lines.at(-1)?.msg).toBe('node stopped')
+})
+
+test('a configuration that cannot be used ends the process with words, before anything is touched', async () => {
+  const directory = join(scratch, 'untouched')
+  const node = new NodeProcess({ 'log.dirs': directory, 'num.partitions': 'many' })
+  expect(await node.exited).toBe(1)
+  expect(node.stderr).toContain('num.partitions')
+  expect(existsSync(directory)).toBe(false)
+})
+
+test('a port that is taken ends the process with a code and a reason', async () => {
+  const first = new NodeProcess({ ...anyPorts, 'log.dirs': join(scratch, 'first') })
+  const port = portOf(await first.logged('node started'))
+  const second = new NodeProcess({
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:0`,
+    'log.dirs': join(scratch, 'second'),
+  })
+  expect(await second.exited).toBe(1)
+  expect(JSON.stringify(second.lines)).toContain('EADDRINUSE')
+})
