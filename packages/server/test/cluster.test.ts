@@ -61,7 +61,7 @@ test('three nodes come up, and each tells clients of all three', async () => {
   const cluster = await start()
   for (const nodeId of cluster.nodeIds) {
     const { brokers, clusterId } = await clientOf(cluster, nodeId).metadata()
-    expect(brokers.map(broker => broker.nodeId).toSorted()).toEqual([1, 2, 3])
+    expect(brokers.map(broker => broker.nodeId).toSorted((a, b) => a - b)).toEqual([1, 2, 3])
     expect(brokers.map(({ host, port }) => `${host}:${port}`).toSorted()).toEqual(
       cluster.bootstrapServers.split(',').toSorted(),
     )

@@ -17,7 +17,7 @@ interface Listening {
   readonly listener: KafkaListener
   readonly log: { phrase: string; fields: Readonly<Record<string, unknown>> | undefined }[]
   readonly failures: unknown[]
-  dial(): Client
+  readonly dial: () => Client
 }
 
 const running = new Set<KafkaListener>()

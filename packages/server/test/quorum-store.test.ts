@@ -35,8 +35,8 @@ describe('the store in level', () => {
       },
     }
   })
-  test.each(suite)('$name', async ({ run }) => {
-    await expect(run()).resolves.toBeUndefined()
+  test.each(suite)('$name', async each => {
+    await expect(each.run()).resolves.toBeUndefined()
   })
 })
 
@@ -48,8 +48,8 @@ describe('the store in memory', () => {
       halt: () => Promise.resolve(),
     })
   })
-  test.each(suite)('$name', async ({ run }) => {
-    await expect(run()).resolves.toBeUndefined()
+  test.each(suite)('$name', async each => {
+    await expect(each.run()).resolves.toBeUndefined()
   })
 
   test('a killed node writes no more once its successor has opened the store', async () => {

@@ -28,15 +28,14 @@ export function openLogger({ level, base, descriptor = 1 }: LoggerOptions): Logg
     early?.push([eventLevel, phrase, { ...fields, time: new Date().toISOString() }])
   }
   let flush = (): void => {
-    // The process ends before pino is there: plain lines, without its formatting of errors.
-    const fd = descriptor
+    // The process ends before pino is there: plain lines, errors by their words alone.
     for (const [eventLevel, msg, fields] of early ?? []) {
-      writeSync(
-        fd,
-        `${JSON.stringify({ level: eventLevel, ...base, ...fields, err: String(fields?.['err'] ?? ''), msg })}\n`,
-      )
+      const err = fields?.['err']
+      const words = err instanceof Error ? { err: { type: err.name, message: err.message } } : {}
+      const line = JSON.stringify({ level: eventLevel, ...base, ...fields, ...words, msg })
+      writeSync(descriptor, `${line}\n`)
     }
-    early = []
+    early = null
   }
   void import('pino').then(({ default: pino }) => {
     const destination = pino.destination({ dest: descriptor, sync: false, minLength: 0 })
