@@ -35,15 +35,17 @@ export interface IndexLimits {
   readonly segmentIndexBytes: number
 }
 
-/** Gives a segment its indexes, loading or rebuilding them. Owned by the log, which knows how. */
-export type IndexesOf = (segment: Segment) => SegmentIndexes
+/** The log's list of segments, which knows how to load, rebuild and write indexes. */
+export interface SegmentOwner {
+  indexesOf(segment: Segment): SegmentIndexes
+  settle(segment: Segment): SegmentSummary
+}
 
 /** One `.log` file. Invariant: every batch in it has `baseOffset` ≤ offsets, ascending, and ends within the file. */
 export class Segment {
   readonly baseOffset: Offset
   readonly file: PooledFile
-  readonly #indexesOf: IndexesOf
-  readonly #settle: (segment: Segment) => SegmentSummary
+  readonly #owner: SegmentOwner
   /** Bytes that the indexes know of. */
   #notedBytes = 0
   #bytesSinceIndexEntry = 0
@@ -63,14 +65,12 @@ export class Segment {
   constructor(options: {
     readonly baseOffset: Offset
     readonly file: PooledFile
-    readonly indexesOf: IndexesOf
-    readonly settle: (segment: Segment) => SegmentSummary
+    readonly owner: SegmentOwner
     readonly openedAtWallMs: number
   }) {
     this.baseOffset = options.baseOffset
     this.file = options.file
-    this.#indexesOf = options.indexesOf
-    this.#settle = options.settle
+    this.#owner = options.owner
     this.openedAtWallMs = options.openedAtWallMs
     this.#notesKnown = options.file.sizeBytes === 0
   }
@@ -111,7 +111,7 @@ export class Segment {
     if (this.isEmpty) return null
     if (this.sizeBytes + sizeBytes > limits.segmentBytes) return 'size'
     if (lastOffset - this.baseOffset > relativeOffsetMax) return 'relative offset'
-    const { offsets, times } = this.#indexesOf(this)
+    const { offsets, times } = this.#owner.indexesOf(this)
     if ((offsets.count + 1) * offsetEntryBytes > limits.segmentIndexBytes) return 'index'
     // One entry is kept free for the final one.
     if ((times.count + 2) * timeEntryBytes > limits.segmentIndexBytes) return 'time index'
@@ -120,7 +120,7 @@ export class Segment {
 
   /** After the write: the indexes learn of a batch. Memory only, so it cannot fail after the data is in place. */
   note(header: BatchHeader, indexIntervalBytes: number): void {
-    const { offsets } = this.#indexesOf(this)
+    const { offsets } = this.#owner.indexesOf(this)
     if (this.#notedBytes === 0) this.#firstTimestampMs = header.maxTimestampMs
     if (header.maxTimestampMs > this.maxTimestampMs) {
       this.maxTimestampMs = header.maxTimestampMs
@@ -138,7 +138,7 @@ export class Segment {
 
   /** The final time entry of a sealed or closed segment: its largest timestamp is then in the index. */
   noteTime(): void {
-    const { times } = this.indexes ?? this.#indexesOf(this)
+    const { times } = this.indexes ?? this.#owner.indexesOf(this)
     if (this.offsetOfMaxTimestamp < 0) return
     this.summary = null
     appendTimeEntry(times, this.maxTimestampMs, this.offsetOfMaxTimestamp - this.baseOffset)
@@ -175,7 +175,7 @@ export class Segment {
   /** Frees the indexes; the summary says what their files are. */
   unload(): void {
     if (this.indexes === null) return
-    this.#settle(this)
+    this.#owner.settle(this)
     this.indexes = null
   }
 
@@ -187,7 +187,7 @@ export class Segment {
     let start = this.#hintFor(offset)
     let slackBytes = 0
     if (start < 0) {
-      start = floorPosition(this.#indexesOf(this).offsets, this.baseOffset, offset)
+      start = floorPosition(this.#owner.indexesOf(this).offsets, this.baseOffset, offset)
       slackBytes = headerSlackBytes
     }
     const sizeBytes = this.sizeBytes
@@ -266,13 +266,13 @@ export class Segment {
 
   /** Where the first batch begins that reaches `offset`; the file's end if there is none. */
   positionOf(offset: Offset): number {
-    const from = floorPosition(this.#indexesOf(this).offsets, this.baseOffset, offset)
+    const from = floorPosition(this.#owner.indexesOf(this).offsets, this.baseOffset, offset)
     return this.scan({ from }, batch => batch.header.lastOffset < offset)
   }
 
   /** The first batch whose largest timestamp is at or after `timestampMs`. */
   firstBatchAtOrAfter(timestampMs: number): ScannedBatch | null {
-    const { times } = this.#indexesOf(this)
+    const { times } = this.#owner.indexesOf(this)
     const older = lastOffsetOlderThan(times, this.baseOffset, timestampMs)
     let found: ScannedBatch | null = null
     this.scan({ from: older < this.baseOffset ? 0 : this.positionOf(older) }, batch => {
@@ -296,7 +296,7 @@ export class Segment {
 
   /** Cuts at a batch boundary. The file is cut first and durably; then the caches. */
   truncateTo(position: number): void {
-    const indexes = this.#indexesOf(this)
+    const indexes = this.#owner.indexesOf(this)
     let endOffset = this.baseOffset
     const from = floorBefore(indexes, position)
     let lastIndexed = 0

@@ -5,13 +5,13 @@ import { PooledFile } from './file-pool.ts'
 import { deletedSuffix, segmentFileKinds, segmentFileName } from './file-names.ts'
 import { ProducerStates } from './producer-state.ts'
 import { applyScanned, statesAt } from './replay.ts'
-import { Segment } from './segment.ts'
+import { Segment, type SegmentOwner } from './segment.ts'
 import { readSnapshot, writeSnapshot } from './snapshots.ts'
 import { contentCrc, emptyIndexes, indexBytes, loadIndexes } from './segment-indexes.ts'
 import { type SegmentIndexes, type SegmentSummary, writeIndexes } from './segment-indexes.ts'
 
 /** The segments of one log, oldest first. Invariant: never empty once opened; the last one is the active one. */
-export class Segments {
+export class Segments implements SegmentOwner {
   readonly directory: string
   readonly context: LogContext
   readonly #config: () => LogConfig
@@ -64,8 +64,7 @@ export class Segments {
     const segment = new Segment({
       baseOffset,
       file,
-      indexesOf: this.indexesOf,
-      settle: this.settle,
+      owner: this,
       openedAtWallMs: this.context.clock.wallMs(),
     })
     this.#list.push(segment)
@@ -93,7 +92,7 @@ export class Segments {
     return this.#list[number + 1]?.baseOffset ?? logEndOffset
   }
 
-  readonly indexesOf = (segment: Segment): SegmentIndexes => {
+  indexesOf(segment: Segment): SegmentIndexes {
     const indexes = segment.indexes ?? this.#load(segment)
     this.context.indexes.used(segment, indexBytes(indexes))
     return indexes
@@ -184,7 +183,7 @@ export class Segments {
   }
 
   /** Index files brought up to date, and what they are now. */
-  readonly settle = (segment: Segment): SegmentSummary => {
+  settle(segment: Segment): SegmentSummary {
     const known = segment.summary
     if (known !== null && (segment.indexes === null || !isDirty(segment.indexes))) return known
     const indexes = segment.indexes ?? this.indexesOf(segment)

@@ -67,7 +67,7 @@ test('a deleted log frees its name at once and its bytes after the delay', () =>
   const again = create(bench, topicName, 0)
   expect(again).toMatchObject({ logEndOffset: 0, topicId: otherId })
   bench.clock.advance(60_000)
-  expect(bench.disk.list('data')).toEqual(['orders-0'])
+  expect(bench.disk.list('data').filter(name => name.startsWith('orders'))).toEqual(['orders-0'])
 })
 
 test('a new topic of an old name inherits nothing from the checkpoints, not even through a crash', async () => {
