@@ -39,7 +39,7 @@ export function registerBroker(
   if (existing?.incarnationId === incarnationId) {
     return { records: [], response: { ...success, brokerEpoch: existing.epoch } }
   }
-  if (existing !== undefined && soft.hasSession(brokerId, existing.epoch, nowMs)) {
+  if (existing !== undefined && soft.isAlive(brokerId, existing.epoch, nowMs)) {
     const message = `Another broker is registered with that broker id ${brokerId} and alive.`
     return refused(failure('DUPLICATE_BROKER_REGISTRATION', message))
   }

@@ -139,7 +139,7 @@ export class Controller {
     const nowMs = this.#clock.monotonicMs()
     const soft = new HeartbeatsSoft(this.#config.sessionTimeoutMs)
     for (const broker of image.brokers.values()) {
-      if (!broker.fenced) soft.touch(broker.id, broker.epoch, nowMs)
+      if (!broker.fenced) soft.grant(broker.id, broker.epoch, nowMs)
     }
     const term: Term = {
       epoch,

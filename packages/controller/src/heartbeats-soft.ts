@@ -3,6 +3,8 @@ import type { BrokerEpoch, BrokerId, Offset } from '@trimaran/common'
 interface Session {
   readonly epoch: BrokerEpoch
   endsMs: number
+  /** False: granted to a broker that has not been heard of in this term. */
+  wasHeard: boolean
   /** End of the metadata the broker has applied, as of its last heartbeat; -1 before the first. */
   metadataOffset: Offset
   /** What all others must have seen before it may stop; null: it does not want to. */
@@ -25,21 +27,30 @@ export class HeartbeatsSoft {
     const endsMs = nowMs + this.#sessionTimeoutMs
     const session = this.#sessions.get(brokerId)
     if (session === undefined || session.epoch !== epoch) {
-      const fresh = { epoch, endsMs, metadataOffset: metadataOffset ?? -1, shutdownOffset: null }
-      this.#sessions.set(brokerId, fresh)
+      const fresh = { epoch, endsMs, wasHeard: true, shutdownOffset: null }
+      this.#sessions.set(brokerId, { ...fresh, metadataOffset: metadataOffset ?? -1 })
       return
     }
     session.endsMs = endsMs
+    session.wasHeard = true
     session.metadataOffset = Math.max(session.metadataOffset, metadataOffset ?? -1)
+  }
+
+  /** A new controller grants a full session to whoever its predecessor counted on. */
+  grant(brokerId: BrokerId, epoch: BrokerEpoch, nowMs: number): void {
+    const endsMs = nowMs + this.#sessionTimeoutMs
+    const granted = { epoch, endsMs, wasHeard: false, metadataOffset: -1, shutdownOffset: null }
+    this.#sessions.set(brokerId, granted)
   }
 
   end(brokerId: BrokerId): void {
     this.#sessions.delete(brokerId)
   }
 
-  hasSession(brokerId: BrokerId, epoch: BrokerEpoch, nowMs: number): boolean {
+  /** It was heard of, in this epoch and not too long ago. A session that was merely granted says nothing. */
+  isAlive(brokerId: BrokerId, epoch: BrokerEpoch, nowMs: number): boolean {
     const session = this.#sessions.get(brokerId)
-    return session !== undefined && session.epoch === epoch && session.endsMs > nowMs
+    return session?.epoch === epoch && session.wasHeard && session.endsMs > nowMs
   }
 
   metadataOffset(brokerId: BrokerId): Offset {

@@ -50,6 +50,19 @@ test('a broker that is registered and fenced, but heard of, is refused a twin to
   expect(nameOf(refused.errorCode)).toBe('DUPLICATE_BROKER_REGISTRATION')
 })
 
+test('after a crash of all nodes brokers need not wait for sessions that their dead selves were granted', async () => {
+  const cluster = await TestCluster.of([1, 2])
+  await cluster.topic('orders', [[1, 2]])
+  const next = new TestCluster({ after: cluster })
+  next.activate()
+  await next.beat(2)
+  const restarted = await next.ask('registerBroker', next.registration(1))
+  expect(restarted.errorCode).toBe(0)
+  expect(next.describe('orders')).toBe('2/2')
+  const alive = await next.ask('registerBroker', next.registration(2))
+  expect(nameOf(alive.errorCode)).toBe('DUPLICATE_BROKER_REGISTRATION')
+})
+
 test('a broker is unfenced when it has applied its own registration, and not before', async () => {
   const cluster = await TestCluster.of([])
   const { brokerEpoch } = await cluster.ask('registerBroker', cluster.registration(1))

@@ -174,7 +174,7 @@ async function happen(cluster: TestCluster, random: Prng): Promise<void> {
       return
     }
     case 12:
-      return void (await happenRarely(cluster, random, name))
+      return await happenRarely(cluster, random, name)
     case 13:
       cluster.clock.pass(random.between(0, 6_000))
       return cluster.commit()

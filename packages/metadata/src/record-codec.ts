@@ -186,10 +186,10 @@ export function encodeRecords(records: readonly MetadataRecord[]): Uint8Array {
   writer.uvarint(frameVersion)
   writer.uvarint(records.length)
   for (const record of records) {
-    const { key, encode } = codecs[record.kind]
-    writer.uvarint(key)
+    const codecOfKind = codecs[record.kind]
+    writer.uvarint(codecOfKind.key)
     writer.uvarint(recordVersion)
-    encode(writer, record)
+    codecOfKind.encode(writer, record)
   }
   return writer.finishOne()
 }
