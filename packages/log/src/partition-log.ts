@@ -12,7 +12,7 @@ import { formatEpochs } from './checkpoints.ts'
 import type { LogConfig } from './config.ts'
 import type { LogContext } from './context.ts'
 import { readMarker } from './control-batch.ts'
-import { epochsFileName, metadataFileName, parentOf } from './file-names.ts'
+import { Flusher } from './flusher.ts'
 import { type FollowerBatch, readFollowerBatches } from './follower-batches.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import { abortedBetween, findMaxTimestamp, findTimestamp } from './lookups.ts'
@@ -22,7 +22,7 @@ import type { RecoveryReport } from './recovery-report.ts'
 import { applyBatch, statesAt } from './replay.ts'
 import { removableCount } from './retention.ts'
 import { rollReason } from './rolling.ts'
-import type { ReadLimits, Segment } from './segment.ts'
+import type { ReadLimits } from './segment.ts'
 import type { Segments } from './segments.ts'
 import { removeSnapshots, writeSnapshot } from './snapshots.ts'
 import { TailCache } from './tail-cache.ts'
@@ -82,16 +82,9 @@ export class PartitionLog {
   #producers: ProducerStates
   #logStartOffset: Offset
   #logEndOffset: Offset
-  #recoveryPoint: Offset
   #sizeBytes: number
-  #isNew: boolean
-  #isDirectoryDirty: boolean
   #isClosed = false
-  #unflushedSinceMs: number | null = null
-  /** Per flush under way, the lowest end that a truncation left since it began: it makes no more than that durable. */
-  #flushEnds: { end: Offset }[] = []
-  #flushUnderWay: Promise<void> | null = null
-  #flushNext: Promise<void> | null = null
+  readonly #flusher: Flusher
 
   constructor(parts: PartitionLogParts) {
     this.topicId = parts.topicId
@@ -106,10 +99,15 @@ export class PartitionLog {
     this.#tail = new TailCache(parts.context.tails)
     this.#logStartOffset = parts.logStartOffset
     this.#logEndOffset = parts.logEndOffset
-    this.#recoveryPoint = parts.recoveryPoint
     this.#sizeBytes = parts.segments.sizeBytes
-    this.#isNew = parts.isNew
-    this.#isDirectoryDirty = parts.isNew
+    this.#flusher = new Flusher({
+      context: parts.context,
+      segments: parts.segments,
+      epochs: parts.epochs,
+      recoveryPoint: parts.recoveryPoint,
+      logEndOffset: parts.logEndOffset,
+      isNew: parts.isNew,
+    })
   }
 
   get config(): LogConfig {
@@ -134,7 +132,7 @@ export class PartitionLog {
 
   /** Everything below is durable. */
   get recoveryPoint(): Offset {
-    return this.#recoveryPoint
+    return this.#flusher.recoveryPoint
   }
 
   /** −1: no epoch known. */
@@ -279,9 +277,9 @@ export class PartitionLog {
       }
       applyBatch(this.#producers, header, marker, indexes)
     }
-    this.#unflushedSinceMs ??= this.#context.clock.monotonicMs()
     this.#sizeBytes += bytes.length
     this.#logEndOffset = last.lastOffset + 1
+    this.#flusher.grewTo(this.#logEndOffset)
   }
 
   /**
@@ -349,14 +347,14 @@ export class PartitionLog {
   #startOver(offset: Offset): void {
     this.#segments.removeFrom(0, this.config.fileDeleteDelayMs)
     this.#segments.create(offset)
-    this.#isDirectoryDirty = true
-    this.#syncNames()
+    this.#flusher.namesChanged()
+    this.#flusher.syncNames()
     this.#logStartOffset = offset
     this.#epochs.clear()
     removeSnapshots(this.#context.disk, this.directory, () => true)
     this.#producers = new ProducerStates()
     this.#cutCaches(offset)
-    this.#recoveryPoint = offset
+    this.#flusher.beganAt(offset)
     this.#context.logEvent('info', 'log emptied', {
       directory: this.directory,
       startOffset: offset,
@@ -375,15 +373,14 @@ export class PartitionLog {
     const isUntouched = this.#producers.changedAt <= endOffset
     this.#logEndOffset = endOffset
     this.#sizeBytes = this.#segments.sizeBytes
-    this.#recoveryPoint = Math.min(this.#recoveryPoint, endOffset)
-    for (const flush of this.#flushEnds) flush.end = Math.min(flush.end, endOffset)
+    this.#flusher.cutTo(endOffset)
     this.#epochs.truncateFromEnd(endOffset)
     this.#tail.clear()
     // Durable, or a snapshot of a history that was cut off could be believed after a power loss.
     removeSnapshots(this.#context.disk, this.directory, offset => offset > endOffset)
     if (!isUntouched) this.#producers = statesAt(this.#segments, endOffset)
     // Both are believed after a crash, so neither may speak of what is cut off once something else is appended there.
-    this.#writeEpochs()
+    this.#flusher.writeEpochs()
     this.#context.recoveryPointFell(this)
   }
 
@@ -463,93 +460,20 @@ export class PartitionLog {
       const target = { directory: this.directory, offset: this.#logEndOffset }
       writeSnapshot(this.#context.disk, target, this.#producers, { summary, epochsCrc: null })
       this.#segments.create(this.#logEndOffset)
-      this.#isDirectoryDirty = true
+      this.#flusher.namesChanged()
     })
     // What is sealed is made durable in the background; a failure is kept by the context and stops the next append.
-    this.#flushTo(this.#logEndOffset).catch(() => undefined)
+    this.#flusher.flushTo(this.#logEndOffset).catch(() => undefined)
   }
 
   /** True when `flush.messages` or `flush.ms` ask for a flush. */
   flushDue(nowMonotonicMs: number): boolean {
-    if (this.#logEndOffset - this.#recoveryPoint >= this.config.flushMessages) return true
-    return (
-      this.#unflushedSinceMs !== null &&
-      nowMonotonicMs - this.#unflushedSinceMs >= this.config.flushMs
-    )
+    return this.#flusher.isDue(this.config, nowMonotonicMs)
   }
 
   /** What is in the log at the call is durable when it resolves. Callers that come while one is under way share the next. */
   flush(): Promise<void> {
-    if (this.#flushUnderWay === null) {
-      this.#flushUnderWay = this.#flushTo(this.#logEndOffset).finally(() => {
-        this.#flushUnderWay = null
-      })
-      return this.#flushUnderWay
-    }
-    this.#flushNext ??= this.#flushUnderWay.then(
-      () => this.#startNextFlush(),
-      () => this.#startNextFlush(),
-    )
-    return this.#flushNext
-  }
-
-  #startNextFlush(): Promise<void> {
-    this.#flushNext = null
-    return this.flush()
-  }
-
-  async #flushTo(target: Offset): Promise<void> {
-    if (this.#context.failed !== null) throw this.#context.failed
-    const flush = { end: target }
-    this.#flushEnds.push(flush)
-    try {
-      this.#syncNames()
-      const startedMs = this.#context.clock.monotonicMs()
-      for (const segment of this.#segments.all.slice()) {
-        if (this.#needsSync(segment, target)) await segment.file.sync()
-      }
-      if (this.#isClosed) return
-      this.#writeEpochs()
-      this.#recoveryPoint = Math.max(this.#recoveryPoint, flush.end)
-      this.#unflushedSinceMs = this.#recoveryPoint < this.#logEndOffset ? startedMs : null
-    } catch (error) {
-      // A log that was deleted meanwhile has nothing left to make durable.
-      if (this.#isClosed) return
-      throw this.#context.fail(error, this.directory)
-    } finally {
-      this.#flushEnds = this.#flushEnds.filter(other => other !== flush)
-    }
-  }
-
-  /** Asked anew after each wait: retention and truncation may have taken the segment meanwhile. */
-  #needsSync(segment: Segment, target: Offset): boolean {
-    const number = this.#segments.all.indexOf(segment)
-    if (number < 0 || this.#isClosed || segment.isEmpty || segment.baseOffset >= target)
-      return false
-    return this.#segments.endOffset(number, target) > this.#recoveryPoint
-  }
-
-  #writeEpochs(): void {
-    if (!this.#epochs.isDirty) return
-    const path = `${this.directory}/${epochsFileName}`
-    this.#context.disk.writeFileAtomic(path, formatEpochs(this.#epochs.starts))
-    this.#epochs.written()
-  }
-
-  /** Names of files are durable only when their directory is. */
-  #syncNames(): void {
-    const { disk } = this.#context
-    if (this.#isNew) {
-      const metadata = disk.open(`${this.directory}/${metadataFileName}`)
-      metadata.syncNow()
-      metadata.close()
-      disk.syncDirectory(parentOf(this.directory))
-      this.#isNew = false
-    }
-    if (this.#isDirectoryDirty) {
-      disk.syncDirectory(this.directory)
-      this.#isDirectoryDirty = false
-    }
+    return this.#flusher.flush()
   }
 
   /** Clean stop: everything durable, caches written, so that opening reads next to nothing. */
@@ -582,6 +506,7 @@ export class PartitionLog {
   /** No more use; files stay as they are. */
   abandon(): void {
     this.#isClosed = true
+    this.#flusher.abandon()
     this.#tail.clear()
     this.#segments.close()
   }

@@ -16,7 +16,10 @@ test('a segment, byte by byte', async () => {
   )
   bench.append({ value: 'two', timestampMs: 2000 }, 6)
   bench.append({ value: 'six', timestampMs: 1500 }, 6)
-  bench.log.appendAsLeader(marker({ producerId: 7, producerEpoch: 1, committed: true }), 6)
+  bench.log.appendAsLeader(
+    marker({ producerId: 7, producerEpoch: 1, committed: true, timestampMs: 3000 }),
+    6,
+  )
   await bench.directory.close({ brokerEpoch: 1 })
   const log = hex(bench, '00000000000000000000.log')
   expect(log.slice(0, 71 * 2)).toBe(
@@ -44,7 +47,7 @@ test('a segment, byte by byte', async () => {
   )
   // Largest timestamp so far, the last offset of its batch.
   expect(hex(bench, '00000000000000000000.timeindex')).toBe(
-    '00000000000007d0' + '00000001' + '0000018bcfe56800' + '00000003',
+    '00000000000007d0' + '00000001' + '0000000000000bb8' + '00000003',
   )
 })
 

@@ -42,13 +42,14 @@ export function marker(options: {
   readonly producerEpoch?: number
   readonly committed: boolean
   readonly coordinatorEpoch?: number
+  readonly timestampMs?: number
 }): Uint8Array {
   const key = new Uint8Array(4)
   setInt16(key, 2, options.committed ? 1 : 0)
   const value = new Uint8Array(6)
   setInt32(value, 2, options.coordinatorEpoch ?? 0)
   return encodeBatch({
-    records: [{ timestampMs: 1_700_000_000_000, key, value }],
+    records: [{ timestampMs: options.timestampMs ?? 1_700_000_000_000, key, value }],
     producerId: options.producerId,
     producerEpoch: options.producerEpoch ?? 0,
     isTransactional: true,

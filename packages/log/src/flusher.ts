@@ -1,0 +1,158 @@
+import type { Offset } from '@trimaran/common'
+import { formatEpochs } from './checkpoints.ts'
+import type { LogConfig } from './config.ts'
+import type { LogContext } from './context.ts'
+import { epochsFileName, metadataFileName, parentOf } from './file-names.ts'
+import type { LeaderEpochs } from './leader-epochs.ts'
+import type { Segment } from './segment.ts'
+import type { Segments } from './segments.ts'
+
+/**
+ * Makes one log durable, in groups: a flush covers all that was appended before it began, and all who ask while one is
+ * under way share the next. The indexes and snapshots of the log are not synced: they are verified when they are used.
+ */
+export class Flusher {
+  readonly #context: LogContext
+  readonly #segments: Segments
+  readonly #epochs: LeaderEpochs
+  #recoveryPoint: Offset
+  #logEndOffset: Offset
+  /** The partition's own directory and its identity are perhaps not durable. */
+  #isNew: boolean
+  #isDirectoryDirty: boolean
+  #isAbandoned = false
+  #unflushedSinceMs: number | null = null
+  /** Per flush under way, the lowest end that a truncation left since it began: it makes no more than that durable. */
+  #ends: { end: Offset }[] = []
+  #underWay: Promise<void> | null = null
+  #next: Promise<void> | null = null
+
+  constructor(options: {
+    readonly context: LogContext
+    readonly segments: Segments
+    readonly epochs: LeaderEpochs
+    readonly recoveryPoint: Offset
+    readonly logEndOffset: Offset
+    readonly isNew: boolean
+  }) {
+    this.#context = options.context
+    this.#segments = options.segments
+    this.#epochs = options.epochs
+    this.#recoveryPoint = options.recoveryPoint
+    this.#logEndOffset = options.logEndOffset
+    this.#isNew = options.isNew
+    this.#isDirectoryDirty = options.isNew
+  }
+
+  /** Everything below is durable. */
+  get recoveryPoint(): Offset {
+    return this.#recoveryPoint
+  }
+
+  grewTo(logEndOffset: Offset): void {
+    this.#logEndOffset = logEndOffset
+    this.#unflushedSinceMs ??= this.#context.clock.monotonicMs()
+  }
+
+  cutTo(logEndOffset: Offset): void {
+    this.#logEndOffset = logEndOffset
+    this.#recoveryPoint = Math.min(this.#recoveryPoint, logEndOffset)
+    for (const flush of this.#ends) flush.end = Math.min(flush.end, logEndOffset)
+  }
+
+  /** An empty log, durably so. */
+  beganAt(offset: Offset): void {
+    this.#logEndOffset = offset
+    this.#recoveryPoint = offset
+  }
+
+  namesChanged(): void {
+    this.#isDirectoryDirty = true
+  }
+
+  isDue(config: LogConfig, nowMonotonicMs: number): boolean {
+    if (this.#logEndOffset - this.#recoveryPoint >= config.flushMessages) return true
+    const sinceMs = this.#unflushedSinceMs
+    return sinceMs !== null && nowMonotonicMs - sinceMs >= config.flushMs
+  }
+
+  flush(): Promise<void> {
+    if (this.#underWay === null) {
+      this.#underWay = this.flushTo(this.#logEndOffset).finally(() => {
+        this.#underWay = null
+      })
+      return this.#underWay
+    }
+    this.#next ??= this.#underWay.then(
+      () => this.#startNext(),
+      () => this.#startNext(),
+    )
+    return this.#next
+  }
+
+  #startNext(): Promise<void> {
+    this.#next = null
+    return this.flush()
+  }
+
+  /** Not past `target`: what is sealed is flushed without the active segment. */
+  async flushTo(target: Offset): Promise<void> {
+    if (this.#context.failed !== null) throw this.#context.failed
+    const flush = { end: target }
+    this.#ends.push(flush)
+    try {
+      this.syncNames()
+      const startedMs = this.#context.clock.monotonicMs()
+      for (const segment of this.#segments.all.slice()) {
+        if (this.#needsSync(segment, target)) await segment.file.sync()
+      }
+      if (this.#isAbandoned) return
+      this.writeEpochs()
+      this.#recoveryPoint = Math.max(this.#recoveryPoint, flush.end)
+      this.#unflushedSinceMs = this.#recoveryPoint < this.#logEndOffset ? startedMs : null
+    } catch (error) {
+      // A log that was deleted meanwhile has nothing left to make durable.
+      if (this.#isAbandoned) return
+      throw this.#context.fail(error, this.#segments.directory)
+    } finally {
+      this.#ends = this.#ends.filter(other => other !== flush)
+    }
+  }
+
+  /** Asked anew after each wait: retention and truncation may have taken the segment meanwhile. */
+  #needsSync(segment: Segment, target: Offset): boolean {
+    const number = this.#segments.all.indexOf(segment)
+    if (number < 0 || this.#isAbandoned || segment.isEmpty || segment.baseOffset >= target) {
+      return false
+    }
+    return this.#segments.endOffset(number, target) > this.#recoveryPoint
+  }
+
+  writeEpochs(): void {
+    if (!this.#epochs.isDirty) return
+    const path = `${this.#segments.directory}/${epochsFileName}`
+    this.#context.disk.writeFileAtomic(path, formatEpochs(this.#epochs.starts))
+    this.#epochs.written()
+  }
+
+  /** Names of files are durable only when their directory is. */
+  syncNames(): void {
+    const { disk } = this.#context
+    const { directory } = this.#segments
+    if (this.#isNew) {
+      const metadata = disk.open(`${directory}/${metadataFileName}`)
+      metadata.syncNow()
+      metadata.close()
+      disk.syncDirectory(parentOf(directory))
+      this.#isNew = false
+    }
+    if (this.#isDirectoryDirty) {
+      disk.syncDirectory(directory)
+      this.#isDirectoryDirty = false
+    }
+  }
+
+  abandon(): void {
+    this.#isAbandoned = true
+  }
+}
