@@ -58,7 +58,7 @@ export class GrpcTransport {
     return this.#port
   }
 
-  /** Listens; resolves with the port. Throws CANNOT_LISTEN. */
+  /** Listens, on every interface if the host is empty; resolves with the port. Throws CANNOT_LISTEN. */
   async listen(host: string, port: number, accept: (stream: LinkStream) => void): Promise<number> {
     const grpc = this.#grpc
     const server = new grpc.Server({
@@ -83,8 +83,19 @@ export class GrpcTransport {
       },
     )
     this.#server = server
-    const credentials = grpc.ServerCredentials.createInsecure()
-    this.#port = await new Promise<number>((resolve, reject) => {
+    this.#port = await this.#bind(server, host, port)
+    return this.#port
+  }
+
+  /** gRPC takes no empty host for "every interface"; `::` is both families, and 0.0.0.0 what a host without IPv6 has. */
+  async #bind(server: Grpc.Server, host: string, port: number): Promise<number> {
+    if (host !== '') return this.#bindTo(server, host, port)
+    return this.#bindTo(server, '::', port).catch(() => this.#bindTo(server, '0.0.0.0', port))
+  }
+
+  #bindTo(server: Grpc.Server, host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const credentials = this.#grpc.ServerCredentials.createInsecure()
       server.bindAsync(authority(host, port), credentials, (error, bound) => {
         if (error === null) resolve(bound)
         else {
@@ -93,7 +104,6 @@ export class GrpcTransport {
         }
       })
     })
-    return this.#port
   }
 
   /** One attempt: a connection of its own, so that no back-off of gRPC's comes in between. */

@@ -193,3 +193,12 @@ test('a stream that sends frames before its hello is closed', async () => {
   expect(a.frames).toEqual([])
   transport.close()
 })
+
+test('an empty host listens on every interface, as Kafka means it', async () => {
+  const transport = await GrpcTransport.load()
+  const accepted = Promise.withResolvers<void>()
+  const port = await transport.listen('', 0, () => accepted.resolve())
+  transport.dial('127.0.0.1', port).onMessage(() => {})
+  await accepted.promise
+  transport.close()
+})
