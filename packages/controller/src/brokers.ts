@@ -1,4 +1,4 @@
-import type { BrokerId } from '@trimaran/common'
+import type { BrokerId, Uuid } from '@trimaran/common'
 import {
   type BrokerImage,
   type ControllerRequests,
@@ -21,8 +21,10 @@ const refused = (outcome: Outcome): Decision<Registration['response']> => ({
 
 /**
  * A broker process presents itself. Its epoch is the offset of its registration; it is fenced until it has caught up
- * with that offset. The same incarnation may ask again and keeps its epoch (KAFKA-16952); another one has to wait until
- * nobody is heard under that id any more.
+ * with that offset. The same incarnation may ask again and keeps its epoch (KAFKA-16952). Another one on the same data
+ * directory is its successor: the directory is locked for life, so the former process is dead, and a broker that was
+ * killed and started at once need not wait for its own session (Kafka lets it wait). One on another directory is a
+ * twin by mistake, and refused until nobody is heard under that id any more.
  */
 export function registerBroker(
   cluster: Cluster,
@@ -39,8 +41,9 @@ export function registerBroker(
   if (existing?.incarnationId === incarnationId) {
     return { records: [], response: { ...success, brokerEpoch: existing.epoch } }
   }
-  if (existing !== undefined && soft.isAlive(brokerId, existing.epoch, nowMs)) {
-    const message = `Another broker is registered with that broker id ${brokerId} and alive.`
+  const isTwin = existing !== undefined && !isSuccessor(existing, request.logDirs)
+  if (isTwin && soft.isAlive(brokerId, existing.epoch, nowMs)) {
+    const message = `Another broker is registered with that broker id ${brokerId} and alive, on another data directory.`
     return refused(failure('DUPLICATE_BROKER_REGISTRATION', message))
   }
   const brokerEpoch: number = cluster.nextOffset
@@ -57,6 +60,9 @@ export function registerBroker(
   }
   return { records: [record], response: { ...success, brokerEpoch } }
 }
+
+const isSuccessor = (former: BrokerImage, logDirs: readonly Uuid[]): boolean =>
+  logDirs.length > 0 && logDirs.every(directoryId => former.logDirs.includes(directoryId))
 
 /**
  * What the end of the former incarnation means, before its id is registered anew: it leads nothing and is in no ISR. If

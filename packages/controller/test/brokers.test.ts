@@ -29,25 +29,38 @@ test('the same incarnation that registers again keeps its epoch', async () => {
 test('another process under the id of a living broker is refused until that one is silent or gone', async () => {
   const cluster = await TestCluster.of([1, 2])
   const before = cluster.epoch(1)
-  const refused = await cluster.ask('registerBroker', cluster.registration(1))
+  const refused = await cluster.ask('registerBroker', cluster.twinOf(1))
   expect(nameOf(refused.errorCode)).toBe('DUPLICATE_BROKER_REGISTRATION')
   cluster.clock.pass(8_000)
   await cluster.beat(2)
   cluster.clock.pass(1_000)
   cluster.commit()
-  const silent = await cluster.ask('registerBroker', cluster.registration(1))
+  const silent = await cluster.ask('registerBroker', cluster.twinOf(1))
   expect(silent.errorCode).toBe(0)
   expect(silent.brokerEpoch).toBeGreaterThan(before)
   cluster.kill(2)
-  const gone = await cluster.ask('registerBroker', cluster.registration(2))
+  const gone = await cluster.ask('registerBroker', cluster.twinOf(2))
   expect(gone.errorCode).toBe(0)
 })
 
 test('a broker that is registered and fenced, but heard of, is refused a twin too', async () => {
   const cluster = await TestCluster.of([])
   await cluster.ask('registerBroker', cluster.registration(1))
-  const refused = await cluster.ask('registerBroker', cluster.registration(1))
+  const refused = await cluster.ask('registerBroker', cluster.twinOf(1))
   expect(nameOf(refused.errorCode)).toBe('DUPLICATE_BROKER_REGISTRATION')
+})
+
+test('a broker that is started again on its own data directory need not wait for its former session', async () => {
+  const cluster = await TestCluster.of([1, 2])
+  await cluster.topic('orders', [[1, 2]])
+  const before = cluster.epoch(1)
+  const successor = await cluster.ask('registerBroker', cluster.registration(1))
+  expect(successor.errorCode).toBe(0)
+  expect(successor.brokerEpoch).toBeGreaterThan(before)
+  expect(cluster.describe('orders')).toBe('2/2')
+  expect(nameOf((await cluster.beat(1, { brokerEpoch: before })).errorCode)).toBe(
+    'STALE_BROKER_EPOCH',
+  )
 })
 
 test('after a crash of all nodes brokers need not wait for sessions that their dead selves were granted', async () => {
@@ -56,10 +69,10 @@ test('after a crash of all nodes brokers need not wait for sessions that their d
   const next = new TestCluster({ after: cluster })
   next.activate()
   await next.beat(2)
-  const restarted = await next.ask('registerBroker', next.registration(1))
+  const restarted = await next.ask('registerBroker', next.twinOf(1))
   expect(restarted.errorCode).toBe(0)
   expect(next.describe('orders')).toBe('2/2')
-  const alive = await next.ask('registerBroker', next.registration(2))
+  const alive = await next.ask('registerBroker', next.twinOf(2))
   expect(nameOf(alive.errorCode)).toBe('DUPLICATE_BROKER_REGISTRATION')
 })
 

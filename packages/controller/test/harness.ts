@@ -172,6 +172,11 @@ export class TestCluster {
     return await answer
   }
 
+  /** Another process that says it is this broker, on a data directory of its own. */
+  twinOf(brokerId: number): Requests['registerBroker']['request'] {
+    return this.registration(brokerId, { logDirs: [uuid(1000 + brokerId)] })
+  }
+
   registration(
     brokerId: number,
     change: Partial<Requests['registerBroker']['request']> = {},
