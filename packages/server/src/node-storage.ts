@@ -4,7 +4,6 @@ import type { ClusterError, NodeId, Random } from '@trimaran/common'
 import { claimDirectory } from './config/data-directory.ts'
 import type { DirectoryIdentity } from './config/data-directory.ts'
 import type { NodeStorage } from './node-host.ts'
-import { HaltableDisk } from './ports/haltable-disk.ts'
 import { LevelQuorumStore } from './ports/level-quorum-store.ts'
 import { MemoryDisk } from './ports/memory-disk.ts'
 import { MemoryQuorumStore } from './ports/memory-quorum-store.ts'
@@ -35,21 +34,18 @@ export async function openDiskStorage(options: DiskStorageOptions): Promise<Node
       directory: metadataDirectory,
       onFailure: options.onFailure,
     })
-    const disk = new HaltableDisk(new NodeDisk(dataDirectory))
     try {
       return {
         identity: claimDirectory(dataDirectory, options, options.random),
-        disk,
+        disk: new NodeDisk(dataDirectory),
         logDirectory: dataDirectory,
         durable: store.durable,
         store,
         async close() {
           await store.close()
-          disk.halt()
           await unlock()
         },
         async abandon() {
-          disk.halt()
           await store.abandon()
           await unlock()
         },
@@ -84,18 +80,13 @@ export class MemoryStorage {
   }
 
   open(): NodeStorage {
-    const disk = new HaltableDisk(this.#disk)
-    const end = (): Promise<void> => {
-      disk.halt()
-      return Promise.resolve()
-    }
     return {
       identity: this.#identity,
-      disk,
+      disk: this.#disk,
       logDirectory: 'logs',
       ...this.#quorum.open(),
-      close: end,
-      abandon: end,
+      close: () => Promise.resolve(),
+      abandon: () => Promise.resolve(),
     }
   }
 }

@@ -20,6 +20,7 @@ import { emptyImage, encodeRecords, encodeSnapshot, MetadataLoader } from '@trim
 import type { ControllerRequests, Delta, Image } from '@trimaran/metadata'
 import { RaftDriver } from '@trimaran/raft'
 import type { DurableState, QuorumStore, RaftDriverOptions, RaftListener } from '@trimaran/raft'
+import { GuardedDisk } from './guarded-disk.ts'
 import type { NodeConfig } from './node-config.ts'
 import { registerNodeGauges } from './node-gauges.ts'
 import { NodeProperties } from './node-properties.ts'
@@ -80,6 +81,11 @@ export class ClusterNode {
   readonly metrics = new MetricsRegistry()
   readonly #options: ClusterNodeOptions
   readonly #clock: Clock
+  readonly #disk: GuardedDisk
+  /** What a halted node still stumbles over is of no interest. */
+  readonly #logEvent: LogEvent = (level, phrase, fields) => {
+    if (!this.#halted) this.#options.logEvent(level, phrase, fields)
+  }
   readonly #loader: MetadataLoader
   readonly #rpc: PeerRpc
   readonly #channel: PeerControllerChannel
@@ -99,9 +105,11 @@ export class ClusterNode {
   #stopping: Promise<void> | null = null
 
   constructor(options: ClusterNodeOptions) {
-    const { config, random, logEvent, simulated = {} } = options
+    const { config, random, simulated = {} } = options
+    const logEvent = this.#logEvent
     this.#options = options
     this.#clock = this.#guardedClock(options.clock)
+    this.#disk = new GuardedDisk(options.disk, error => this.#fatal(error))
     const properties = new NodeProperties(config.properties)
     this.#snapshotBytes = properties.number('metadata.log.max.record.bytes.between.snapshots')
     this.raft = this.#makeRaft(properties)
@@ -198,6 +206,7 @@ export class ClusterNode {
     if (this.#halted) return
     this.#halted = true
     this.raft.stop()
+    this.#disk.halt()
     this.#channel.halt()
     this.#rpc.halt()
     this.#waitingForActivation = []
@@ -241,7 +250,7 @@ export class ClusterNode {
   // Construction.
 
   #makeRaft(properties: NodeProperties): RaftDriver {
-    const { config, durable, random, store, links, logEvent, simulated = {} } = this.#options
+    const { config, durable, random, store, links, simulated = {} } = this.#options
     return new RaftDriver({
       config: {
         nodeId: config.nodeId,
@@ -262,13 +271,13 @@ export class ClusterNode {
       },
       store: { write: (write, done) => store.write(write, () => this.#guard(done)) },
       listener: this.#raftListener(),
-      logEvent,
+      logEvent: this.#logEvent,
       ...(simulated.quorum && { bugs: simulated.quorum }),
     })
   }
 
   #makeController(properties: NodeProperties): Controller {
-    const { config, random, logEvent, simulated = {} } = this.#options
+    const { config, random, simulated = {} } = this.#options
     return new Controller({
       clock: this.#clock,
       random,
@@ -286,21 +295,21 @@ export class ClusterNode {
         deleteTopicEnable: properties.boolean('delete.topic.enable'),
         describeQuorum: () => describeQuorum(this.raft.status, this.#clock),
       },
-      logEvent,
+      logEvent: this.#logEvent,
       ...(simulated.controller && { bugs: simulated.controller }),
     })
   }
 
   #openLogs(own: BrokerConfig): LogDirectory {
-    const { config, disk, logEvent } = this.#options
+    const { config } = this.#options
     // Overrides of topics come with the metadata; until then a log that is opened has the broker's own values.
     const { log } = topicReplicaConfig(emptyImage, own, config.nodeId, '')
     return LogDirectory.open({
-      disk,
+      disk: this.#disk,
       directory: config.logDirectory,
       clock: this.#clock,
       configFor: () => log,
-      logEvent,
+      logEvent: this.#logEvent,
     })
   }
 
@@ -383,7 +392,7 @@ export class ClusterNode {
       envelope = decodeEnvelope(frame)
     } catch (err) {
       if (!(err instanceof ClusterError)) throw err
-      this.#options.logEvent('warn', 'undecodable frame dropped', { peer: from, err })
+      this.#logEvent('warn', 'undecodable frame dropped', { peer: from, err })
       return
     }
     if (envelope.kind === 'quorum') this.raft.receive(from, envelope.message)

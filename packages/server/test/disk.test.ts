@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { ClusterError } from '@trimaran/common'
 import type { Disk } from '@trimaran/common'
 import { diskSuite } from '@trimaran/log/testing'
-import { HaltableDisk } from '../src/ports/haltable-disk.ts'
+import { GuardedDisk } from '../src/guarded-disk.ts'
 import { MemoryDisk } from '../src/ports/memory-disk.ts'
 import { NodeDisk } from '../src/ports/node-disk.ts'
 
@@ -21,7 +21,7 @@ function newRoot(): string {
 const kinds: readonly (readonly [name: string, make: () => Disk])[] = [
   ['the file system', () => new NodeDisk(newRoot())],
   ['the disk in memory', () => new MemoryDisk()],
-  ['a disk that can be taken away', () => new HaltableDisk(new MemoryDisk())],
+  ['a guarded disk', () => new GuardedDisk(new MemoryDisk(), () => {})],
 ]
 describe.each(kinds)('%s', (_name, make) => {
   test.each(diskSuite(make))('$name', async ({ run }) => {
@@ -31,7 +31,7 @@ describe.each(kinds)('%s', (_name, make) => {
 
 test('a disk that was taken away from a killed node fails what the node still tries', async () => {
   const medium = new MemoryDisk()
-  const disk = new HaltableDisk(medium)
+  const disk = new GuardedDisk(medium, () => {})
   const file = disk.open('log', { create: true })
   file.append([Buffer.from('before')])
   disk.halt()
@@ -39,6 +39,18 @@ test('a disk that was taken away from a killed node fails what the node still tr
   expect(() => disk.open('other', { create: true })).toThrow(ClusterError)
   await expect(file.sync()).rejects.toThrow(ClusterError)
   expect(Buffer.from(medium.readFile('log')).toString()).toBe('before')
+})
+
+test('a write that fails is told of, a file that is not there is not', () => {
+  const failures: string[] = []
+  const disk = new GuardedDisk(new NodeDisk(newRoot()), error => failures.push(error.code))
+  expect(() => disk.readFile('not-there')).toThrow(ClusterError)
+  expect(() => disk.open('not-there')).toThrow(ClusterError)
+  expect(failures).toEqual([])
+  const full = disk.open('/dev/full')
+  expect(() => full.append([Buffer.from('x')])).toThrow(ClusterError)
+  expect(failures).toEqual(['DISK_FULL'])
+  full.close()
 })
 
 test('a file system without room says DISK_FULL, one that fails otherwise DISK_FAILED (F15)', () => {
