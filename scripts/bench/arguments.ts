@@ -51,7 +51,9 @@ function parse(args: readonly string[]) {
   }
 }
 
-export function usage(measurements: readonly { readonly name: string; readonly title: string }[]): string {
+export function usage(
+  measurements: readonly { readonly name: string; readonly title: string }[],
+): string {
   const width = Math.max(...measurements.map(({ name }) => name.length))
   return `Measures Trimaran from outside, over its own raw Kafka connections, on a cluster that it starts itself.
 

@@ -32,7 +32,11 @@ export function readConditions(root: string): Conditions {
 function commitOf(root: string): string {
   try {
     const git = (...args: readonly string[]): string =>
-      execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+      execFileSync('git', args, {
+        cwd: root,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
     const isChanged = git('status', '--porcelain', '--', 'packages').trim() !== ''
     return git('rev-parse', '--short', 'HEAD').trim() + (isChanged ? '+' : '')
   } catch {
@@ -40,13 +44,12 @@ function commitOf(root: string): string {
   }
 }
 
-/** Resident bytes of a process now and at its peak; null where the system does not tell. */
-export function residentBytes(pid: number): { readonly now: number; readonly peak: number } | null {
+/** Null where the system does not tell. */
+export function residentBytes(pid: number): number | null {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-    const kib = (key: string): number =>
-      Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? Number.NaN)
-    return { now: kib('VmRSS') * 1024, peak: kib('VmHWM') * 1024 }
+    const kib = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN)
+    return kib * 1024
   } catch {
     return null
   }

@@ -26,7 +26,7 @@ export class ProcessCluster {
   readonly #directory: string
 
   constructor(context: BenchContext) {
-    this.#main = join(context.root, 'packages/cli/src/main.ts')
+    this.#main = join(context.root, 'packages/cli/bin/trimaran.mjs')
     this.port = nextPort
     nextPort = nextPort + portStep > portMax ? 25_000 : nextPort + portStep
     this.#directory = join(context.directory, `cluster-${this.port}`)

@@ -20,7 +20,8 @@ export function rewriteReadme(path: string, block: string): string | null {
     return `${path} cannot be read; the figures are not written down.`
   }
   const replaced = replaceBlock(text, block)
-  if (replaced === null) return `${path} has no ${start} … ${end}; the figures are not written down.`
+  if (replaced === null)
+    return `${path} has no ${start} … ${end}; the figures are not written down.`
   writeFileSync(`${path}.tmp`, replaced)
   renameSync(`${path}.tmp`, path)
   return null

@@ -37,7 +37,8 @@ export function withUnit(value: number, unit: Unit): string {
 }
 
 function mustText(must: Must, unit: Unit): string {
-  const bound = 'below' in must ? `< ${withUnit(must.below, unit)}` : `≥ ${withUnit(must.atLeast, unit)}`
+  const bound =
+    'below' in must ? `< ${withUnit(must.below, unit)}` : `≥ ${withUnit(must.atLeast, unit)}`
   return must.of === 'median' ? bound : `${must.of} ${bound}`
 }
 
@@ -72,7 +73,10 @@ export function textReport(results: Results): string {
     Math.max(title.length, ...rows.map(row => row[at]?.length ?? 0)),
   )
   const line = (row: readonly string[]): string =>
-    row.map((text, at) => text.padEnd(widths[at] ?? 0)).join('  ').trimEnd()
+    row
+      .map((text, at) => text.padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd()
   return [
     conditionsText(results),
     scope,
@@ -118,5 +122,8 @@ export function jsonReport(results: Results): unknown {
 
 /** True if every promise that was measured holds and nothing failed. */
 export function allHold({ outcomes, failures }: Results): boolean {
-  return failures.length === 0 && outcomes.every(({ figures }) => figures.every(figure => verdict(figure) !== false))
+  return (
+    failures.length === 0 &&
+    outcomes.every(({ figures }) => figures.every(figure => verdict(figure) !== false))
+  )
 }

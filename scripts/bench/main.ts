@@ -1,0 +1,118 @@
+/** Measures what the README promises, on a cluster of its own, from outside; see --help. */
+import { mkdtempSync, realpathSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseOptions, usage, UsageError, type BenchOptions } from './arguments.ts'
+import { readConditions } from './conditions.ts'
+import { failover } from './failover.ts'
+import type { BenchContext, Measurement } from './measurement.ts'
+import { memory } from './memory.ts'
+import { rewriteReadme } from './readme.ts'
+import {
+  allHold,
+  jsonReport,
+  markdownReport,
+  textReport,
+  type Failure,
+  type Outcome,
+  type Results,
+} from './report.ts'
+import { simulator } from './simulator.ts'
+import { startInProcess } from './start-in-process.ts'
+import { startProcesses } from './start-processes.ts'
+import { throughput } from './throughput.ts'
+
+const measurements: readonly Measurement[] = [
+  startProcesses,
+  startInProcess,
+  memory,
+  failover,
+  simulator,
+  throughput,
+]
+const root = join(import.meta.dirname, '..', '..')
+
+const say = (text: string): void => {
+  process.stderr.write(`${text}\n`)
+}
+
+/** Everything that was started or made, newest first; a second call finds nothing left. */
+function cleanUp(tasks: (() => Promise<void>)[]): Promise<unknown> {
+  return Promise.allSettled(
+    tasks
+      .splice(0)
+      .toReversed()
+      .map(clean => clean()),
+  )
+}
+
+async function measureAll(options: BenchOptions): Promise<Results> {
+  const conditions = readConditions(root)
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'trimaran-bench-')))
+  const tasks: (() => Promise<void>)[] = []
+  const removeDirectory = (): Promise<void> =>
+    rm(directory, { recursive: true, force: true, maxRetries: 5 })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      say('Stopping what was started…')
+      void cleanUp(tasks)
+        .then(removeDirectory)
+        .finally(() => process.exit(130))
+    })
+  }
+  const outcomes: Outcome[] = []
+  const failures: Failure[] = []
+  const chosen = measurements.filter(
+    ({ name }) => options.only.length === 0 || options.only.includes(name),
+  )
+  for (const { name, title, measure } of chosen) {
+    say(`— ${name}: ${title}`)
+    const context: BenchContext = {
+      root,
+      directory,
+      rounds: usual => options.rounds ?? usual,
+      progress: text => say(`    ${text}`),
+      onEnd: clean => tasks.push(clean),
+    }
+    try {
+      outcomes.push({ name, ...(await measure(context)) })
+    } catch (error) {
+      failures.push({ name, error: (error as Error).message })
+      say(`    not measured: ${(error as Error).message}`)
+    } finally {
+      await cleanUp(tasks)
+    }
+  }
+  await removeDirectory()
+  return { conditions, outcomes, failures }
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions(
+    process.argv.slice(2),
+    measurements.map(({ name }) => name),
+  )
+  if (options.help) {
+    process.stdout.write(usage(measurements))
+    return 0
+  }
+  const results = await measureAll(options)
+  process.stdout.write(
+    options.json ? `${JSON.stringify(jsonReport(results), null, 2)}\n` : `\n${textReport(results)}`,
+  )
+  if (options.readme) {
+    const problem = rewriteReadme(join(root, 'README.md'), markdownReport(results))
+    say(problem ?? 'README.md has the new figures.')
+    if (problem !== null) return 1
+  }
+  return allHold(results) ? 0 : 1
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  say(`error: ${error.message}\n(add --help for what is possible)`)
+  process.exitCode = 2
+}

@@ -1,0 +1,47 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Measurement } from './measurement.ts'
+
+const usualRounds = 3
+const seedsPerRound = 10
+
+/** How much cluster time a core simulates: it bounds how many histories a night of simulation sees. */
+export const simulator: Measurement = {
+  name: 'simulator',
+  title:
+    'three nodes under load and faults in the simulator: simulated time per real time and core',
+  async measure(context) {
+    const main = join(context.root, 'test-cluster/sim/main.ts')
+    if (!existsSync(main)) throw new Error('test-cluster/sim/main.ts is not there')
+    const rounds = context.rounds(usualRounds)
+    const samples: number[] = []
+    for (let at = 1; at <= rounds; at++) {
+      const speed = await simulate(main, 1 + (at - 1) * seedsPerRound)
+      samples.push(speed)
+      context.progress(`${at}/${rounds}: ${speed.toFixed(1)} simulated s per s`)
+    }
+    return {
+      figures: [
+        {
+          name: 'simulator: 3 nodes, load and faults, per core',
+          unit: 'simulated s per s',
+          samples,
+          must: [{ of: 'median', atLeast: 30 }],
+        },
+      ],
+      settings: `${seedsPerRound} seeds a round, every checker on, one thread.`,
+    }
+  },
+}
+
+interface SimulatorReport {
+  readonly speed: number
+}
+
+async function simulate(main: string, firstSeed: number): Promise<number> {
+  const args = [main, '--json', '--seed', String(firstSeed), '--seeds', String(seedsPerRound)]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 64 << 20 })
+  return (JSON.parse(stdout) as SimulatorReport).speed
+}
