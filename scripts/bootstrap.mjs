@@ -17,7 +17,7 @@ const pinnedNode = join(
 
 const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'scripts/vitest.config.ts']
 const commands = {
-  start: ['packages/cli/src/main.ts', 'cluster', 'up'],
+  start: ['packages/cli/bin/trimaran.mjs', 'cluster', 'up'],
   test: ['scripts/test.ts'],
   check: ['scripts/test.ts', '--checks-only'],
   sim: ['test-cluster/sim/main.ts'],

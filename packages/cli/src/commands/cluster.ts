@@ -23,6 +23,7 @@ import {
   requireState,
   writeState,
   type LocalCluster,
+  type LocalNode,
 } from '../local-cluster/state.ts'
 
 interface DirectoryOptions {
@@ -48,16 +49,7 @@ export async function up(options: UpOptions): Promise<void> {
       `The cluster in ${options.dir} is running already; see: trimaran cluster status --dir ${options.dir}`,
     )
   }
-  for (const node of toStart) {
-    for (const port of [node.port, node.nodePort, node.httpPort]) {
-      const taken = await portTaken(port)
-      if (taken !== null) {
-        throw new CliError(
-          `Port ${port} for node ${node.id} cannot be used (${taken}). Choose others with --port, or stop what holds it.`,
-        )
-      }
-    }
-  }
+  await Promise.all(toStart.map(requirePorts))
   writeState(options.dir, state)
   const startedMs = performance.now()
   for (const node of toStart) {
@@ -67,6 +59,17 @@ export async function up(options: UpOptions): Promise<void> {
   await waitUntilReady(options.dir, state)
   announce(options, state, performance.now() - startedMs)
   if (options.detach !== true) await stopOnSignal(options.dir, state)
+}
+
+async function requirePorts(node: LocalNode): Promise<void> {
+  for (const port of [node.port, node.nodePort, node.httpPort]) {
+    const taken = await portTaken(port)
+    if (taken !== null) {
+      throw new CliError(
+        `Port ${port} for node ${node.id} cannot be used (${taken}). Choose others with --port, or stop what holds it.`,
+      )
+    }
+  }
 }
 
 function newCluster(options: UpOptions): LocalCluster {

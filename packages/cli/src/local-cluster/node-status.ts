@@ -1,3 +1,4 @@
+import { get } from 'node:http'
 import type { NodeStatus } from '@trimaran/server'
 import type { LocalNode } from './state.ts'
 
@@ -5,12 +6,29 @@ import type { LocalNode } from './state.ts'
 const statusTimeoutMs = 500
 
 /** What the node says about itself; null: it does not answer. */
-export async function fetchStatus(node: LocalNode): Promise<NodeStatus | null> {
+export function fetchStatus(node: LocalNode): Promise<NodeStatus | null> {
+  // Not fetch: loading it costs as much as the rest of a command.
+  return new Promise(settle => {
+    const request = get(
+      { host: '127.0.0.1', port: node.httpPort, path: '/status', timeout: statusTimeoutMs },
+      response => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', () => settle(null))
+        response.on('end', () => {
+          settle(response.statusCode === 200 ? parse(Buffer.concat(chunks).toString()) : null)
+        })
+      },
+    )
+    request.on('timeout', () => request.destroy())
+    request.on('error', () => settle(null))
+    request.on('close', () => settle(null))
+  })
+}
+
+function parse(text: string): NodeStatus | null {
   try {
-    const response = await fetch(`http://127.0.0.1:${node.httpPort}/status`, {
-      signal: AbortSignal.timeout(statusTimeoutMs),
-    })
-    return response.ok ? ((await response.json()) as NodeStatus) : null
+    return JSON.parse(text) as NodeStatus
   } catch {
     return null
   }

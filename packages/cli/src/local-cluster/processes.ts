@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CliError } from '../output.ts'
@@ -14,6 +15,8 @@ import {
 } from './state.ts'
 
 const main = join(import.meta.dirname, '..', 'main.ts')
+/** Node's own default place. Said in the environment, it holds for the very first module, too. */
+const compileCache = join(tmpdir(), 'node-compile-cache')
 /** A clean stop moves leaderships and flushes; longer than this it is not clean any more. */
 const stopTimeoutMs = 20_000
 
@@ -65,7 +68,7 @@ export function spawnNode(directory: string, state: LocalCluster, id: number): n
       {
         detached: true,
         stdio: ['ignore', log, log],
-        env: { ...process.env, CLUSTER_ID: state.clusterId },
+        env: { NODE_COMPILE_CACHE: compileCache, ...process.env, CLUSTER_ID: state.clusterId },
       },
     )
     if (child.pid === undefined) throw new CliError(`Node ${id} could not be started.`)
