@@ -70,3 +70,46 @@ export class ByteBudget {
     }
   }
 }
+
+/**
+ * Bytes of answers that a node has written and clients have not taken. Over the limit nothing large is answered until
+ * some have; each waiter is told once.
+ */
+export class UnreadBudget {
+  readonly #limitBytes: number
+  readonly #waiting = new Map<object, () => void>()
+  #heldBytes = 0
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  get hasRoom(): boolean {
+    return this.#heldBytes < this.#limitBytes
+  }
+
+  hold(count: number): void {
+    this.#heldBytes += count
+  }
+
+  release(count: number): void {
+    this.#heldBytes -= count
+    while (this.hasRoom && this.#waiting.size > 0) {
+      const [who, resume] = this.#waiting.entries().next().value as [object, () => void]
+      this.#waiting.delete(who)
+      resume()
+    }
+  }
+
+  wait(who: object, resume: () => void): void {
+    this.#waiting.set(who, resume)
+  }
+
+  leave(who: object): void {
+    this.#waiting.delete(who)
+  }
+}

@@ -2,23 +2,28 @@ import type { Socket } from 'node:net'
 import { CloseConnection } from '@trimaran/broker'
 import type { ConnectionContext } from '@trimaran/broker'
 import type { LogEvent } from '@trimaran/common'
-import type { ByteBudget } from './byte-budget.ts'
+import type { ByteBudget, UnreadBudget } from './byte-budget.ts'
 import { FrameReader, FramingError } from './frame-reader.ts'
 
 /** Requests of one connection that are being handled. Clients keep five (max.in.flight.requests.per.connection). */
 const MAX_IN_FLIGHT = 64
 /** Frames handled before the event loop gets its turn: one connection's thousand small requests are not one stall. */
 const FRAMES_PER_TURN = 64
-/** Answers that a client does not read: beyond, its requests wait. One fetch answer may pass it once. */
+/** Answers that a client does not read: beyond, its requests wait. One answer of each kind may pass it once. */
 const MAX_UNREAD_BYTES = 1024 * 1024
 /** Bytes of requests being handled for one connection; beyond, the rest stays in the kernel. One frame may pass it. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024
 const SIZE_BYTES = 4
 const LINGER_MS = 1_000
+/** Its answers are small, whatever it asks for, and it is the only request that clients pipeline for speed. */
+const PRODUCE_KEY = 0
 
 export interface ConnectionHost {
   readonly maxFrameBytes: number
+  /** Of requests. */
   readonly budget: ByteBudget
+  /** Of answers that are written and that clients have not read. */
+  readonly unread: UnreadBudget
   readonly logEvent: LogEvent
   /** Null: no answer. A rejection closes the connection after the answers before it. */
   handle(context: ConnectionContext, frame: Uint8Array): Promise<readonly Uint8Array[] | null>
@@ -30,6 +35,7 @@ export interface ConnectionHost {
 
 /** An answer in its place in the order of the requests. */
 interface Slot {
+  readonly apiKey: number
   /** Of the frame, with its size. */
   readonly heldBytes: number
   answer: readonly Uint8Array[] | null | undefined
@@ -38,7 +44,9 @@ interface Slot {
 
 /**
  * One client: frames in, answers out in the order of the requests. `handle` is called without waiting for earlier
- * answers; what limits a client is what it has in flight and what it does not read.
+ * answers; what limits a client is what it has in flight and what it does not read. Apart from Produce a request waits
+ * for the answer to an earlier one of its kind to be written: how large an answer will be is known only when it is there,
+ * and fifty fetches at once are fifty times `fetch.max.bytes`. (Kafka lets every request wait so.)
  */
 export class KafkaConnection {
   readonly context: ClosableContext
@@ -47,6 +55,11 @@ export class KafkaConnection {
   readonly #frames: FrameReader
   readonly #slots: Slot[] = []
   #inFlightBytes = 0
+  /** The next frame, where it was looked at and has to wait. */
+  #next: Uint8Array | null = null
+  /** Of its answers, as `unread` knows. */
+  #unreadBytes = 0
+  #progressMs: number
   /** Bytes that the budget holds for it: received, and in flight. */
   #heldBytes = 0
   #lastActiveMs: number
@@ -65,9 +78,13 @@ export class KafkaConnection {
     this.#host = host
     this.#frames = new FrameReader(host.maxFrameBytes)
     this.#lastActiveMs = host.nowMs()
+    this.#progressMs = this.#lastActiveMs
     socket.setNoDelay(true)
     socket.on('data', chunk => this.#received(chunk))
-    socket.on('drain', () => this.#work())
+    socket.on('drain', () => {
+      this.countUnread()
+      this.#work()
+    })
     socket.on('end', () => this.#halfClosed())
     socket.on('error', err =>
       this.#host.logEvent('debug', 'connection failed', { ...this.#names(), err }),
@@ -78,6 +95,22 @@ export class KafkaConnection {
   /** Since when nothing happens and nothing is awaited; null while a request is being handled. */
   get idleSinceMs(): number | null {
     return this.#slots.length > 0 ? null : this.#lastActiveMs
+  }
+
+  /** Since when the client takes nothing of what was written for it; null: nothing waits. */
+  get unreadSinceMs(): number | null {
+    return this.#unreadBytes === 0 ? null : this.#progressMs
+  }
+
+  /** Tells the node's budget what waits in this socket. */
+  countUnread(): void {
+    const unread = this.#socket.destroyed ? 0 : this.#socket.writableLength
+    const change = unread - this.#unreadBytes
+    if (change === 0) return
+    if (change < 0 || this.#unreadBytes === 0) this.#progressMs = this.#host.nowMs()
+    this.#unreadBytes = unread
+    if (change > 0) this.#host.unread.hold(change)
+    else this.#host.unread.release(-change)
   }
 
   /** Holds the right to finish its frame over the node's budget. */
@@ -106,44 +139,61 @@ export class KafkaConnection {
   /** Handles the frames that are whole, as far as the bounds allow, and decides whether to read on. */
   #work(): void {
     if (this.#turnPending || this.#closing) return
-    let drained = false
-    for (let handled = 0; !drained && this.#mayHandle(); handled++) {
+    let isFull = false
+    for (let handled = 0; !isFull; handled++) {
       if (handled === FRAMES_PER_TURN) {
         this.#nextTurn()
         return
       }
-      drained = !this.#handleNext()
+      const frame = this.#peek()
+      if (frame === null) break
+      isFull = !this.#mayHandle(frame)
+      if (!isFull) this.#handle(frame)
     }
-    if (drained && this.#inputEnded) this.finish()
+    if (this.#closing) return
+    if (isFull) this.#pause()
+    else if (this.#inputEnded) this.finish()
     else this.#readOn()
   }
 
-  #mayHandle(): boolean {
-    return (
-      this.#slots.length < MAX_IN_FLIGHT &&
-      this.#inFlightBytes < MAX_REQUEST_BYTES &&
-      this.#socket.writableLength < MAX_UNREAD_BYTES
-    )
-  }
-
-  /** False: there is no whole frame. */
-  #handleNext(): boolean {
+  /** Null: there is no whole frame. */
+  #peek(): Uint8Array | null {
+    if (this.#next !== null) return this.#next
     try {
-      const frame = this.#frames.next()
-      if (frame !== null) this.#handle(frame)
-      return frame !== null
+      this.#next = this.#frames.next()
+      return this.#next
     } catch (error) {
       if (!(error instanceof FramingError)) throw error
       // In its place in the order: answers to what came before it are still written.
-      this.#slots.push({ heldBytes: 0, answer: null, closeReason: error.message })
+      this.#slots.push({ apiKey: -1, heldBytes: 0, answer: null, closeReason: error.message })
       this.finish()
+      return null
+    }
+  }
+
+  /** If not: `#work` runs again when an answer is written, when the client has read, or when the node has room. */
+  #mayHandle(frame: Uint8Array): boolean {
+    if (
+      this.#slots.length >= MAX_IN_FLIGHT ||
+      this.#inFlightBytes >= MAX_REQUEST_BYTES ||
+      this.#socket.writableLength >= MAX_UNREAD_BYTES
+    ) {
       return false
     }
+    const apiKey = apiKeyOf(frame)
+    if (apiKey === PRODUCE_KEY) return true
+    if (this.#slots.some(slot => slot.apiKey === apiKey)) return false
+    const { unread } = this.#host
+    if (unread.hasRoom) return true
+    unread.wait(this, () => this.#work())
+    return false
   }
 
   #handle(frame: Uint8Array): void {
     const heldBytes = SIZE_BYTES + frame.length
-    const slot: Slot = { heldBytes, answer: undefined, closeReason: null }
+    const apiKey = apiKeyOf(frame)
+    const slot: Slot = { apiKey, heldBytes, answer: undefined, closeReason: null }
+    this.#next = null
     this.#slots.push(slot)
     this.#inFlightBytes += heldBytes
     this.#host.budget.handling(this)
@@ -183,7 +233,10 @@ export class KafkaConnection {
       reason = slot.closeReason
       done++
     }
-    if (done > 0) this.#slots.splice(0, done)
+    if (done > 0) {
+      this.#slots.splice(0, done)
+      this.countUnread()
+    }
     if (reason !== null) this.#close(reason)
     else if (this.#closing && this.#slots.length === 0) this.#end()
   }
@@ -196,6 +249,7 @@ export class KafkaConnection {
       setImmediate(() => {
         this.#corked = false
         this.#socket.uncork()
+        this.countUnread()
       })
     }
     for (const part of answer) this.#socket.write(part)
@@ -204,8 +258,7 @@ export class KafkaConnection {
   #readOn(): void {
     if (this.#closing) return
     const { budget } = this.#host
-    if (!this.#mayHandle()) this.#pause()
-    else if (budget.mayRead(this)) this.#resume()
+    if (budget.mayRead(this)) this.#resume()
     else {
       this.#pause()
       budget.wait(this, () => this.#work())
@@ -263,6 +316,8 @@ export class KafkaConnection {
   #gone(): void {
     this.#release(this.#heldBytes)
     this.#host.budget.leave(this)
+    this.countUnread()
+    this.#host.unread.leave(this)
     this.#slots.length = 0
     this.context.close()
     this.#host.closed(this)
@@ -284,6 +339,10 @@ export class KafkaConnection {
     return { listener: listenerName, remoteAddress }
   }
 }
+
+/** What the header begins with; −1 where the frame is too short for one. */
+const apiKeyOf = (frame: Uint8Array): number =>
+  frame.length < 2 ? -1 : ((frame[0] as number) << 8) | (frame[1] as number)
 
 /** What handlers see of a connection, and who wants to know of its end. */
 export class ClosableContext implements ConnectionContext {

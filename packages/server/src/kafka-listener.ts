@@ -3,7 +3,7 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { ClusterError } from '@trimaran/common'
 import type { LogEvent } from '@trimaran/common'
 import type { ConnectionContext } from '@trimaran/broker'
-import { ByteBudget } from './byte-budget.ts'
+import { ByteBudget, UnreadBudget } from './byte-budget.ts'
 import { ClosableContext, KafkaConnection } from './kafka-connection.ts'
 import type { ConnectionHost } from './kafka-connection.ts'
 
@@ -19,6 +19,8 @@ export interface ListenerLimits {
   readonly requestMaxBytes: number
   /** queued.max.request.bytes: requests held by the node, unfinished ones included. */
   readonly queuedMaxBytes: number
+  /** Answers written and not read, of all clients together. Five of the largest fetches unless told otherwise. */
+  readonly unreadMaxBytes?: number
   /** connections.max.idle.ms; negative: never. */
   readonly connectionsMaxIdleMs: number
   /** max.connections */
@@ -40,6 +42,10 @@ export interface KafkaListenerOptions {
 const BACKLOG = 1024
 /** A client that has the right to finish its frame over the node's budget must keep sending. */
 const PRIVILEGED_STALL_MS = 5_000
+/** Five answers of `fetch.max.bytes` (55 MiB), or five thousand of 55 KiB. */
+const UNREAD_MAX_BYTES = 275 * 1024 * 1024
+/** While others wait for room, who takes nothing for this long loses its connection: at worst 5 MiB/s are too slow. */
+const UNREAD_STALL_MS = 10_000
 const SWEEP_INTERVAL_MS = 1_000
 /** Refused connections are counted, not logged one by one. */
 const REFUSAL_LOG_INTERVAL_MS = 10_000
@@ -62,6 +68,7 @@ export class KafkaListener {
     this.#host = {
       maxFrameBytes: limits.requestMaxBytes,
       budget: new ByteBudget(Math.max(limits.queuedMaxBytes, limits.requestMaxBytes)),
+      unread: new UnreadBudget(limits.unreadMaxBytes ?? UNREAD_MAX_BYTES),
       logEvent,
       handle: (context, frame) => options.handle(context, frame),
       nowMs: () => performance.now(),
@@ -165,7 +172,11 @@ export class KafkaListener {
     const { connectionsMaxIdleMs } = this.#options.limits
     const nowMs = performance.now()
     for (const connection of this.#connections) {
-      const { idleSinceMs } = connection
+      connection.countUnread()
+      const { idleSinceMs, unreadSinceMs } = connection
+      if (!this.#host.unread.hasRoom && unreadSinceMs !== null) {
+        if (nowMs - unreadSinceMs > UNREAD_STALL_MS) connection.destroy()
+      }
       if (idleSinceMs === null) continue
       const idleMs = nowMs - idleSinceMs
       const stalled = connection.isPrivileged && idleMs > PRIVILEGED_STALL_MS

@@ -194,7 +194,7 @@ test('answers are written in the order of the requests, whatever the order in wh
   expect((await client.receive(21)).toString('latin1').replaceAll(/[^a-z]/g, '')).toBe('onetwosix')
 })
 
-test('requests are handled as they come, without waiting for earlier answers, at most 64 at a time (K18)', async () => {
+test('produce requests are handled without waiting for earlier answers, at most 64 at a time (K18)', async () => {
   let inFlight = 0
   let most = 0
   const answers: (() => void)[] = []
@@ -209,7 +209,8 @@ test('requests are handled as they come, without waiting for earlier answers, at
   })
   const client = dial()
   const count = 10_000
-  client.send(Buffer.concat(Array.from({ length: count }, () => text('x'))))
+  const produce = framed(Buffer.from([0, 0]))
+  client.send(Buffer.concat(Array.from({ length: count }, () => produce)))
   let answered = 0
   while (answered < count) {
     while (answers.length > 0) {
@@ -218,8 +219,52 @@ test('requests are handled as they come, without waiting for earlier answers, at
     }
     await new Promise(resolve => setImmediate(resolve))
   }
-  await client.receive(count * 5)
+  await client.receive(count * 6)
   expect(most).toBe(64)
+})
+
+test('a request waits for the answer to an earlier one of its kind, and others go on meanwhile', async () => {
+  const handled: string[] = []
+  const answers: (() => void)[] = []
+  const { dial } = await listening((_connection, frame) => {
+    handled.push(Buffer.from(frame).toString())
+    return new Promise(resolve => answers.push(() => resolve([framed(frame)])))
+  })
+  const client = dial()
+  client.send(Buffer.concat(['fetch 1', 'metadata', 'fetch 2'].map(text)))
+  while (handled.length < 2) await new Promise(resolve => setImmediate(resolve))
+  expect(handled).toEqual(['fetch 1', 'metadata'])
+  answers[0]?.()
+  while (handled.length < 3) await new Promise(resolve => setImmediate(resolve))
+  answers[1]?.()
+  answers[2]?.()
+  await client.receive(11 + 12 + 11)
+})
+
+test('answers that nobody reads are bounded over all connections together', async () => {
+  const big = Buffer.alloc(4 * 1024 * 1024, 1)
+  let handled = 0
+  const { dial } = await listening(
+    () => {
+      handled++
+      return Promise.resolve([framed(big)])
+    },
+    { unreadMaxBytes: 10 * 1024 * 1024 },
+  )
+  const slow = Array.from({ length: 20 }, dial)
+  for (const client of slow) {
+    client.socket.pause()
+    client.send(text('fetch'))
+  }
+  const witness = dial()
+  for (let round = 0; round < 20; round++) {
+    witness.send(framed(Buffer.from([0, 0])))
+    await witness.receive((round + 1) * (big.length + 4))
+  }
+  expect(handled - 20).toBeLessThan(15)
+  for (const client of slow) client.socket.resume()
+  for (const client of slow) await client.receive(big.length + 4)
+  expect(handled).toBe(40)
 })
 
 test('a request without an answer leaves no gap', async () => {
@@ -321,6 +366,16 @@ test('connections above the limits are refused (K27)', async () => {
   await third.ended
   expect(listener.connectionCount).toBe(2)
   expect(log.map(({ phrase }) => phrase)).toEqual(['too many connections'])
+})
+
+test('a connection that says nothing is closed after connections.max.idle.ms, one that waits for an answer is not (K6)', async () => {
+  const answer = Promise.withResolvers<readonly Uint8Array[]>()
+  const { dial } = await listening(() => answer.promise, { connectionsMaxIdleMs: 10 })
+  const [idle, waiting] = [dial(), dial()]
+  waiting.send(text('long poll'))
+  await idle.ended
+  answer.resolve([text('late')])
+  expect((await waiting.receive(8)).subarray(4).toString()).toBe('late')
 })
 
 test('a stopping listener answers what is under way and takes nothing more', async () => {
