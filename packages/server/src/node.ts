@@ -424,9 +424,6 @@ export class ClusterNode {
       checkSender(from, request as Partial<Record<SpeakerField, unknown>>)
       if (call !== 'replicaFetch') {
         await this.#whenActive()
-        if (call === 'registerBroker') {
-          this.#endFormerIncarnation(request as PeerRequests['registerBroker']['request'])
-        }
         return await this.#controllerRequest(call, request as never)
       }
       if (this.broker === null) {
@@ -447,20 +444,6 @@ export class ClusterNode {
       this.controller?.request(kind, request) ??
       Promise.reject(notController(this.#options.config.nodeId))
     )
-  }
-
-  /**
-   * Who asks is linked, and a link has one process at its other end: an incarnation that is registered and not the one
-   * that asks is gone, as if its link had just broken (design decision 15). Nobody waits for its session to end.
-   */
-  #endFormerIncarnation({
-    brokerId,
-    incarnationId,
-  }: PeerRequests['registerBroker']['request']): void {
-    const registered = this.image.brokers.get(brokerId)
-    if (registered === undefined || registered.incarnationId === incarnationId) return
-    this.controller?.peerGone(brokerId)
-    this.controller?.peerReachable(brokerId)
   }
 
   /** A leader that has not applied its own log yet is about to be the controller: what comes meanwhile waits for that. */

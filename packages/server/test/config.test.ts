@@ -222,6 +222,7 @@ test.each([
   ['num.partition', 'num.partitions'],
   ['retention.ms', 'log.retention.ms'],
   ['http.listner', 'http.listener'],
+  ['controller.quorum.voter', 'controller.quorum.voters'],
 ])('the unknown key %s is answered with %s', (key, meant) => {
   const { notices } = load({ [key]: '1' })
   expect(notices).toEqual([

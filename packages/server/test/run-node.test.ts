@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -127,3 +130,45 @@ test('a port that is taken ends the process with a code and a reason', async () 
   expect(await second.exited).toBe(1)
   expect(JSON.stringify(second.lines)).toContain('EADDRINUSE')
 })
+
+test('a node with the role controller alone and one with the role broker alone are a cluster', async () => {
+  const port = await freePort()
+  const voters = `100@127.0.0.1:${port}`
+  const common = { 'controller.quorum.voters': voters, 'offsets.topic.replication.factor': '1' }
+  const controller = new NodeProcess({
+    ...common,
+    'node.id': '100',
+    'process.roles': 'controller',
+    listeners: `CONTROLLER://127.0.0.1:${port}`,
+    'log.dirs': join(scratch, 'controller'),
+  })
+  const broker = new NodeProcess(
+    {
+      ...common,
+      'node.id': '1',
+      'process.roles': 'broker',
+      listeners: 'PLAINTEXT://127.0.0.1:0',
+      'node.listener': '127.0.0.1:0',
+      'log.dirs': join(scratch, 'broker'),
+    },
+    { KAFKA_CREATE_TOPICS: 'orders:1:1' },
+  )
+  const client = new KafkaClient(portOf(await broker.logged('node started')))
+  await broker.logged('partition leader')
+  expect((await client.produce('orders', 0, 'one')).errorCode).toBe(0)
+  expect((await client.consume('orders', 0)).values).toEqual(['one'])
+  client.close()
+  broker.child.kill('SIGTERM')
+  expect(await broker.exited).toBe(0)
+  controller.child.kill('SIGTERM')
+  expect(await controller.exited).toBe(0)
+})
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

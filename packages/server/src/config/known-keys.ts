@@ -36,7 +36,7 @@ export function kindOfKey(key: string): KeyKind {
   if (ownKeys.has(key) || olderKeys.has(key) || brokerConfigDef(key) !== undefined) return 'known'
   if (key.startsWith('zookeeper.')) return 'zookeeper'
   // Kafka hands every other key to its plugins: clients' settings with a prefix of their own are legal.
-  if (/^(?:producer|consumer|admin|controller\.quorum|confluent|log4j)\./.test(key)) return 'client'
+  if (/^(?:producer|consumer|admin|confluent|log4j)\./.test(key)) return 'client'
   return 'unknown'
 }
 
