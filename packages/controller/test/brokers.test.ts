@@ -79,7 +79,7 @@ test('after a crash of all nodes brokers need not wait for sessions that their d
 test('a broker is unfenced when it has applied its own registration, and not before', async () => {
   const cluster = await TestCluster.of([])
   const { brokerEpoch } = await cluster.ask('registerBroker', cluster.registration(1))
-  expect(await cluster.beat(1, { metadataOffset: brokerEpoch })).toMatchObject({
+  expect(await cluster.beat(1, { metadataOffset: Number(brokerEpoch) })).toMatchObject({
     isCaughtUp: false,
     isFenced: true,
   })

@@ -62,7 +62,7 @@ test('number keys work like text keys', () => {
 })
 
 test('a version without changes is the version it came from', () => {
-  const map = PersistentMap.from([['a', 1] as const])
+  const map = PersistentMap.from<string, number>([['a', 1]])
   const editor = map.edit()
   expect(editor.freeze()).toBe(map)
   editor.set('a', 1)
