@@ -1,8 +1,12 @@
 import type { Disk, LogEvent, Offset } from '@trimaran/common'
 import { type CheckpointEntry, formatOffsets, parseOffsets } from './checkpoints.ts'
 import type { RecoveryPointOf } from './context.ts'
-import { highWatermarksFileName, logStartOffsetsFileName } from './file-names.ts'
-import { recoveryPointsFileName } from './file-names.ts'
+import {
+  firstDirtyOffsetsFileName,
+  highWatermarksFileName,
+  logStartOffsetsFileName,
+  recoveryPointsFileName,
+} from './file-names.ts'
 import type { PartitionLog } from './partition-log.ts'
 
 /** One file of offsets by partition, and what it says. */
@@ -71,13 +75,14 @@ class OffsetsFile {
 const keyOf = (topicName: string, partition: number): string => `${topicName} ${partition}`
 
 /**
- * The three checkpoint files of a data directory. A recovery point in the file never speaks of bytes that are not
+ * The checkpoint files of a data directory. A recovery point in the file never speaks of bytes that are not
  * durable: it grows after a flush, and is lowered before anything is appended where a truncation cut below it.
  */
 export class DirectoryCheckpoints {
   readonly #recoveryPoints: OffsetsFile
   readonly #highWatermarks: OffsetsFile
   readonly #logStartOffsets: OffsetsFile
+  readonly #firstDirtyOffsets: OffsetsFile
 
   constructor(disk: Disk, directory: string, logEvent: LogEvent) {
     const file = (name: string): OffsetsFile =>
@@ -85,6 +90,7 @@ export class DirectoryCheckpoints {
     this.#recoveryPoints = file(recoveryPointsFileName)
     this.#highWatermarks = file(highWatermarksFileName)
     this.#logStartOffsets = file(logStartOffsetsFileName)
+    this.#firstDirtyOffsets = file(firstDirtyOffsetsFileName)
   }
 
   recoveryPoint(topicName: string, partition: number): Offset {
@@ -97,6 +103,10 @@ export class DirectoryCheckpoints {
 
   highWatermark(topicName: string, partition: number): Offset {
     return this.#highWatermarks.get(topicName, partition)
+  }
+
+  firstDirtyOffset(topicName: string, partition: number): Offset {
+    return this.#firstDirtyOffsets.get(topicName, partition)
   }
 
   clampHighWatermark(log: PartitionLog): void {
@@ -119,12 +129,18 @@ export class DirectoryCheckpoints {
   writeOffsets(logs: Iterable<PartitionLog>): void {
     for (const log of logs) {
       this.#recoveryPoints.set(log.topicName, log.partition, log.recoveryPoint)
+      if (log.firstDirtyOffset > 0) {
+        this.#firstDirtyOffsets.set(log.topicName, log.partition, log.firstDirtyOffset)
+      } else {
+        this.#firstDirtyOffsets.delete(log.topicName, log.partition)
+      }
       if (log.startsInsideSegment) {
         this.#logStartOffsets.set(log.topicName, log.partition, log.logStartOffset)
       } else {
         this.#logStartOffsets.delete(log.topicName, log.partition)
       }
     }
+    this.#firstDirtyOffsets.write()
     this.#logStartOffsets.write()
     this.#recoveryPoints.write()
   }
@@ -139,11 +155,13 @@ export class DirectoryCheckpoints {
     this.#recoveryPoints.deleteDurably(topicName, partition)
     this.#highWatermarks.deleteDurably(topicName, partition)
     this.#logStartOffsets.deleteDurably(topicName, partition)
+    this.#firstDirtyOffsets.deleteDurably(topicName, partition)
   }
 
   forget(topicName: string, partition: number): void {
     this.#recoveryPoints.delete(topicName, partition)
     this.#highWatermarks.delete(topicName, partition)
     this.#logStartOffsets.delete(topicName, partition)
+    this.#firstDirtyOffsets.delete(topicName, partition)
   }
 }

@@ -44,14 +44,20 @@ function agreeWithBatches(epochs: LeaderEpochs, segments: Segments, from: number
     const header = headerAt(segments, start.startOffset)
     // Beyond the last batch: an epoch without records so far.
     if (header === null) continue
+    if (segments.mayHaveGaps) {
+      // The batch that began the epoch may have been compacted away.
+      if (header.partitionLeaderEpoch !== epochs.epochAt(header.baseOffset)) return false
+      continue
+    }
     if (header.partitionLeaderEpoch !== start.epoch) return false
     // The first one may begin where the log was cut off, inside a batch.
     if (start !== head && header.baseOffset !== start.startOffset) return false
   }
   for (const segment of segments.all.slice(0, from)) {
     if (head !== undefined && segment.baseOffset < head.startOffset) continue
-    const epoch = firstEpoch(segment)
-    if (epoch !== null && epoch !== epochs.epochAt(segment.baseOffset)) return false
+    const first = firstHeader(segment)
+    if (first === null || first.partitionLeaderEpoch === noEpoch) continue
+    if (first.partitionLeaderEpoch !== epochs.epochAt(first.baseOffset)) return false
   }
   return true
 }
@@ -68,27 +74,32 @@ function headerAt(segments: Segments, offset: Offset): BatchHeader | null {
   return header
 }
 
-/** From the batches of the first `count` segments. One whose neighbour begins in the same epoch needs no scan. */
+/**
+ * From the batches of the first `count` segments. One whose neighbour begins in the same epoch needs no scan. Where
+ * compaction left a gap, an epoch is taken to begin at the gap's start: then no follower keeps too much.
+ */
 function rebuildEpochs(segments: Segments, count: number): LeaderEpochs {
   const epochs = new LeaderEpochs([], true)
+  let nextOffset: Offset | null = null
   for (let number = 0; number < count; number++) {
     const next = segments.all[number + 1]
-    const endEpoch = next === undefined ? null : firstEpoch(next)
+    const endEpoch = next === undefined ? null : firstHeader(next)?.partitionLeaderEpoch
     segments.at(number).scan({ from: 0 }, ({ header }) => {
       if (header.partitionLeaderEpoch > epochs.latestEpoch) {
-        epochs.assign(header.partitionLeaderEpoch, header.baseOffset)
+        epochs.assign(header.partitionLeaderEpoch, nextOffset ?? header.baseOffset)
       }
+      nextOffset = header.lastOffset + 1
       return header.partitionLeaderEpoch !== endEpoch
     })
   }
   return epochs
 }
 
-function firstEpoch(segment: Segment): number | null {
-  let epoch: number | null = null
+function firstHeader(segment: Segment): BatchHeader | null {
+  let first: BatchHeader | null = null
   segment.scan({ from: 0 }, ({ header }) => {
-    epoch = header.partitionLeaderEpoch
+    first = header
     return false
   })
-  return epoch === noEpoch ? null : epoch
+  return first
 }

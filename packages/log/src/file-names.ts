@@ -6,6 +6,8 @@ export const metadataFileName = 'partition.metadata'
 export const recoveryPointsFileName = 'recovery-point-offset-checkpoint'
 export const highWatermarksFileName = 'replication-offset-checkpoint'
 export const logStartOffsetsFileName = 'log-start-offset-checkpoint'
+/** Where compaction goes on. */
+export const firstDirtyOffsetsFileName = 'cleaner-offset-checkpoint'
 export const cleanShutdownFileName = '.kafka_cleanshutdown'
 export const deletedSuffix = '.deleted'
 export const cleanedSuffix = '.cleaned'

@@ -7,7 +7,7 @@ export {
   type NewLog,
 } from './log-directory.ts'
 export type { RecordPosition } from './lookups.ts'
-export type { AppendResult, PartitionLog } from './partition-log.ts'
+export type { AppendResult, CompactionPass, PartitionLog } from './partition-log.ts'
 export { decodeProducerSnapshot, type ProducerSnapshot } from './producer-snapshot.ts'
 export type { RecoveryReport } from './recovery-report.ts'
 export type { ReadLimits } from './segment.ts'

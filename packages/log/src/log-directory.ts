@@ -237,6 +237,7 @@ export class LogDirectory {
       recoveryPoint: this.#checkpoints.recoveryPoint(topicName, partition),
       logStartOffset: this.#checkpoints.logStartOffset(topicName, partition),
       highWatermark: this.#checkpoints.highWatermark(topicName, partition),
+      firstDirtyOffset: this.#checkpoints.firstDirtyOffset(topicName, partition),
       isClean: this.wasCleanShutdown,
       isNew,
     })

@@ -9,6 +9,7 @@ import {
 } from '@trimaran/protocol'
 import { stampAppendTime, stampBatch } from '@trimaran/protocol'
 import { formatEpochs } from './checkpoints.ts'
+import { compactable, Compaction } from './compaction.ts'
 import type { LogConfig } from './config.ts'
 import type { LogContext } from './context.ts'
 import { readMarker } from './control-batch.ts'
@@ -22,7 +23,7 @@ import type { RecoveryReport } from './recovery-report.ts'
 import { applyBatch, statesAt } from './replay.ts'
 import { removableCount } from './retention.ts'
 import { rollReason } from './rolling.ts'
-import type { ReadLimits } from './segment.ts'
+import type { ReadLimits, Segment } from './segment.ts'
 import type { Segments } from './segments.ts'
 import { removeSnapshots, writeSnapshot } from './snapshots.ts'
 import { TailCache } from './tail-cache.ts'
@@ -36,6 +37,12 @@ export type AppendResult =
       readonly logAppendTimeMs: number
     }
   | { readonly kind: 'rejected'; readonly errorCode: ErrorCode; readonly errorMessage: string }
+
+/** One pass of compaction. */
+export interface CompactionPass {
+  /** Reads about a megabyte; true while there is more to do. @throws ClusterError as the log's own operations */
+  step(): boolean
+}
 
 interface MarkedBatch {
   readonly header: BatchHeader
@@ -56,6 +63,7 @@ export interface PartitionLogParts {
   readonly logStartOffset: Offset
   readonly logEndOffset: Offset
   readonly recoveryPoint: Offset
+  readonly firstDirtyOffset: Offset
   readonly recovery: RecoveryReport | null
   /** The directory and its identity are perhaps not durable yet. */
   readonly isNew: boolean
@@ -85,6 +93,9 @@ export class PartitionLog {
   #sizeBytes: number
   #isClosed = false
   readonly #flusher: Flusher
+  #firstDirtyOffset: Offset
+  /** Grows with each pass and with whatever makes a pass under way pointless. */
+  #compactionPass = 0
 
   constructor(parts: PartitionLogParts) {
     this.topicId = parts.topicId
@@ -100,6 +111,7 @@ export class PartitionLog {
     this.#logStartOffset = parts.logStartOffset
     this.#logEndOffset = parts.logEndOffset
     this.#sizeBytes = parts.segments.sizeBytes
+    this.#firstDirtyOffset = parts.firstDirtyOffset
     this.#flusher = new Flusher({
       context: parts.context,
       segments: parts.segments,
@@ -374,6 +386,8 @@ export class PartitionLog {
     this.#logEndOffset = endOffset
     this.#sizeBytes = this.#segments.sizeBytes
     this.#flusher.cutTo(endOffset)
+    this.#compactionPass++
+    this.#firstDirtyOffset = Math.min(this.#firstDirtyOffset, endOffset)
     this.#epochs.truncateFromEnd(endOffset)
     this.#tail.clear()
     // Durable, or a snapshot of a history that was cut off could be believed after a power loss.
@@ -432,11 +446,52 @@ export class PartitionLog {
       const count = removableCount(this.#segments, window)
       if (count === 0) return 0
       if (count === this.#segments.all.length) this.roll()
+      this.#compactionPass++
       this.#segments.removeOldest(count, this.config.fileDeleteDelayMs)
       this.#sizeBytes = this.#segments.sizeBytes
       this.incrementLogStartOffset(Math.max(this.#logStartOffset, this.#segments.first.baseOffset))
       return count
     })
+  }
+
+  /**
+   * A compaction pass (`cleanup.policy=compact`), to be driven by calling `step` until it says false; null if the topic
+   * wants none or there is too little to gain.
+   */
+  startCompaction(highWatermark: Offset, nowWallMs: number): CompactionPass | null {
+    if (!this.config.cleanupCompact || this.#context.failed !== null) return null
+    const limits = {
+      stableOffset: this.lastStableOffset(highWatermark),
+      firstDirtyOffset: this.#firstDirtyOffset,
+      nowWallMs,
+    }
+    const plan = compactable(this.#segments, this.config, limits)
+    if (plan === null) return null
+    const pass = ++this.#compactionPass
+    const isCurrent = (): boolean =>
+      pass === this.#compactionPass && !this.#isClosed && this.#context.failed === null
+    const options = {
+      segments: this.#segments,
+      config: this.config,
+      producers: this.#producers,
+      limits,
+      isCurrent,
+      replace: (sources: readonly Segment[], cleaned: Segment): void => {
+        this.#segments.replace(sources, cleaned, this.config.fileDeleteDelayMs)
+        this.#tail.clear()
+        this.#sizeBytes = this.#segments.sizeBytes
+      },
+      done: (endOffset: Offset): void => {
+        this.#firstDirtyOffset = endOffset
+      },
+    }
+    const compaction = new Compaction(options, plan)
+    return { step: () => this.#guard(() => compaction.step()) }
+  }
+
+  /** Everything below was compacted. */
+  get firstDirtyOffset(): Offset {
+    return this.#firstDirtyOffset
   }
 
   rollIfDue(nowWallMs: number): void {

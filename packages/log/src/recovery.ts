@@ -1,9 +1,9 @@
-import { ClusterError, type Offset, type TopicId } from '@trimaran/common'
+import { ClusterError, type Disk, type Offset, type TopicId } from '@trimaran/common'
 import { hasBatchAfter, scanBatches } from './batch-scan.ts'
 import type { LogConfig } from './config.ts'
 import type { LogContext } from './context.ts'
 import { loadEpochs } from './epoch-recovery.ts'
-import { cleanedSuffix, deletedSuffix, parseSegmentFileName } from './file-names.ts'
+import { cleanedSuffix, deletedSuffix, parseSegmentFileName, swapSuffix } from './file-names.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import { PartitionLog } from './partition-log.ts'
 import type { ProducerStates } from './producer-state.ts'
@@ -24,6 +24,7 @@ export interface OpenLogOptions {
   readonly recoveryPoint: Offset
   readonly logStartOffset: Offset
   readonly highWatermark: Offset
+  readonly firstDirtyOffset: Offset
   /** The last stop was clean: what the checkpoints say is tried first. */
   readonly isClean: boolean
   readonly isNew: boolean
@@ -70,6 +71,7 @@ export function openPartitionLog(options: OpenLogOptions): PartitionLog {
     logStartOffset,
     logEndOffset,
     recoveryPoint: Math.min(options.recoveryPoint, logEndOffset),
+    firstDirtyOffset: Math.min(options.firstDirtyOffset, logEndOffset),
     recovery: isRestored || options.isNew ? null : opened.report,
     // A process that was killed may have left names that no sync made durable.
     isNew: !options.isClean || options.isNew,
@@ -87,6 +89,9 @@ interface Opened {
 function adoptFiles(segments: Segments, options: OpenLogOptions): void {
   const { disk } = options.context
   const { directory } = options
+  for (const name of disk.list(directory)) {
+    if (name.endsWith(`.log${swapSuffix}`)) completeSwap(disk, directory, name)
+  }
   const names = disk.list(directory)
   const bases = new Set<Offset>()
   for (const name of names) {
@@ -105,6 +110,33 @@ function adoptFiles(segments: Segments, options: OpenLogOptions): void {
   if (leftovers.length > 0) options.context.removeLater(leftovers, 0)
   for (const base of [...bases].sort((a, b) => a - b)) segments.adopt(base)
   if (bases.size === 0) segments.create(options.logStartOffset)
+}
+
+/**
+ * A crash came between the moment a compacted segment was ready and the moment it had its name. Its sources lie within
+ * it and go; one that is left because nothing of it remained is compacted again.
+ */
+function completeSwap(disk: Disk, directory: string, name: string): void {
+  const target = name.slice(0, -swapSuffix.length)
+  const base = parseSegmentFileName(target)?.baseOffset
+  if (base === undefined) return
+  const file = disk.open(`${directory}/${name}`)
+  let nextOffset = base
+  const range = { from: 0, to: file.sizeBytes, minOffset: base, verify: false }
+  scanBatches(file, range, ({ header }) => {
+    nextOffset = header.lastOffset + 1
+    return true
+  })
+  file.close()
+  for (const other of disk.list(directory)) {
+    const parsed = parseSegmentFileName(other)
+    if (parsed === null || parsed.baseOffset < base || parsed.baseOffset >= nextOffset) continue
+    // The snapshot at its start speaks of the segment before.
+    if (parsed.kind === 'snapshot' && parsed.baseOffset === base) continue
+    if (other !== target) disk.removeFile(`${directory}/${other}`)
+  }
+  disk.rename(`${directory}/${name}`, `${directory}/${target}`)
+  disk.syncDirectory(directory)
 }
 
 /** True: the active segment is what it was at the clean stop that set the recovery point to the log's end. */
@@ -213,7 +245,8 @@ function recoverSegment(
       wentBack = true
       return false
     }
-    if (epoch >= 0) epochs.assign(epoch, header.baseOffset)
+    // As in rebuildEpochs: a gap belongs to the later epoch.
+    if (epoch >= 0) epochs.assign(epoch, nextOffset)
     segment.note(header, config.indexIntervalBytes)
     applyScanned(producers, batch, indexes)
     nextOffset = header.lastOffset + 1

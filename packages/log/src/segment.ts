@@ -59,6 +59,8 @@ export class Segment {
   indexes: SegmentIndexes | null = null
   /** What the index files are when they are whole; null: not known, or out of date. */
   summary: SegmentSummary | null = null
+  /** True while compaction writes it: its names belong to another segment, so its indexes stay in memory. */
+  isDetached = false
   #notesKnown = true
   #hints: { readonly offset: Offset; readonly position: number }[] = []
 
@@ -174,7 +176,7 @@ export class Segment {
 
   /** Frees the indexes; the summary says what their files are. */
   unload(): void {
-    if (this.indexes === null) return
+    if (this.indexes === null || this.isDetached) return
     this.#owner.settle(this)
     this.indexes = null
   }

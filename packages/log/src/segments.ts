@@ -2,7 +2,9 @@ import { assert, ClusterError, must, type Offset } from '@trimaran/common'
 import type { LogConfig } from './config.ts'
 import type { LogContext } from './context.ts'
 import { PooledFile } from './file-pool.ts'
-import { deletedSuffix, segmentFileKinds, segmentFileName } from './file-names.ts'
+import { cleanedSuffix, deletedSuffix, segmentFileKinds, segmentFileName } from './file-names.ts'
+import { swapSuffix } from './file-names.ts'
+import { encodeProducerSnapshot } from './producer-snapshot.ts'
 import { ProducerStates } from './producer-state.ts'
 import { applyScanned, statesAt } from './replay.ts'
 import { Segment, type SegmentOwner } from './segment.ts'
@@ -33,6 +35,11 @@ export class Segments implements SegmentOwner {
 
   get active(): Segment {
     return must(this.#list.at(-1), 'a log has an active segment')
+  }
+
+  /** Compaction leaves offsets out. */
+  get mayHaveGaps(): boolean {
+    return this.#config().cleanupCompact
   }
 
   get sizeBytes(): number {
@@ -148,11 +155,11 @@ export class Segments implements SegmentOwner {
   }
 
   /** The snapshot at a sealed segment's end must vouch for what the index files are now. */
-  #rewriteSummary(segment: Segment, statesAtEnd: ProducerStates): void {
+  #rewriteSummary(segment: Segment, statesAtEnd: ProducerStates | null): void {
     const { disk } = this.context
     const offset = this.endOffset(this.#list.indexOf(segment), 0)
     const kept = readSnapshot(disk, this.directory, offset)
-    const states = kept === null ? statesAtEnd : new ProducerStates()
+    const states = kept === null ? (statesAtEnd ?? statesAt(this, offset)) : new ProducerStates()
     if (kept !== null) states.restore(kept.entries, kept.undetermined, offset)
     const vouched = { summary: this.settle(segment), epochsCrc: kept?.epochsCrc ?? null }
     writeSnapshot(disk, { directory: this.directory, offset }, states, vouched)
@@ -204,6 +211,57 @@ export class Segments implements SegmentOwner {
     return summary
   }
 
+  /** What compaction writes, beside the segment that has the name. */
+  detached(baseOffset: Offset): Segment {
+    const { files, disk, clock } = this.context
+    const path = `${Segment.path(this.directory, baseOffset)}${cleanedSuffix}`
+    const file = PooledFile.create(files, disk, path)
+    const segment = new Segment({ baseOffset, file, owner: this, openedAtWallMs: clock.wallMs() })
+    segment.isDetached = true
+    segment.indexes = emptyIndexes(this.directory, baseOffset)
+    return segment
+  }
+
+  discard(segment: Segment): void {
+    const { disk, indexes } = this.context
+    indexes.forget(segment)
+    segment.file.close()
+    if (disk.exists(segment.file.path)) disk.removeFile(segment.file.path)
+  }
+
+  /**
+   * A compacted segment takes the place of its sources. A crash before `.swap` is durable leaves the sources, one after
+   * it leaves what `completeSwap` makes the same of. The snapshot at the end stops vouching first, the one at the start
+   * speaks of the segment before and stays.
+   */
+  replace(sources: readonly Segment[], cleaned: Segment, delayMs: number): void {
+    const { disk } = this.context
+    const number = this.#list.indexOf(must(sources[0], 'a group has a segment'))
+    this.#vouchForNothingAt(this.endOffset(number + sources.length - 1, 0))
+    const path = Segment.path(this.directory, cleaned.baseOffset)
+    disk.rename(cleaned.file.path, `${path}${swapSuffix}`)
+    disk.syncDirectory(this.directory)
+    const paths: string[] = []
+    for (const source of sources) this.#retire(source, paths, source === sources[0])
+    disk.rename(`${path}${swapSuffix}`, path)
+    cleaned.file.renamed(path)
+    disk.syncDirectory(this.directory)
+    this.#list.splice(number, sources.length, cleaned)
+    cleaned.isDetached = false
+    this.#rewriteSummary(cleaned, null)
+    this.#retired(paths, delayMs)
+  }
+
+  #vouchForNothingAt(offset: Offset): void {
+    const { disk } = this.context
+    const kept = readSnapshot(disk, this.directory, offset)
+    if (kept === null) return
+    const states = new ProducerStates()
+    states.restore(kept.entries, kept.undetermined, offset)
+    const bytes = encodeProducerSnapshot(states, { summary: null, epochsCrc: kept.epochsCrc })
+    disk.writeFileAtomic(`${this.directory}/${segmentFileName(offset, 'snapshot')}`, bytes)
+  }
+
   /** Renames the oldest away; their bytes go after the delay, so that reads under way can end. */
   removeOldest(count: number, delayMs: number): void {
     assert(count < this.#list.length, 'the active segment is never removed')
@@ -223,12 +281,13 @@ export class Segments implements SegmentOwner {
     if (paths.length > 0) this.context.disk.syncDirectory(this.directory)
   }
 
-  #retire(segment: Segment, paths: string[]): void {
+  #retire(segment: Segment, paths: string[], keepSnapshot = false): void {
     const { disk, indexes } = this.context
     indexes.forget(segment)
     for (const kind of segmentFileKinds) {
       const path = `${this.directory}/${segmentFileName(segment.baseOffset, kind)}`
       if (kind !== 'log' && !disk.exists(path)) continue
+      if (kind === 'snapshot' && keepSnapshot) continue
       const retired = `${path}${deletedSuffix}`
       disk.rename(path, retired)
       if (kind === 'log') segment.file.renamed(retired)
