@@ -22,7 +22,7 @@ import { ProducerStates, type TransactionMarker } from './producer-state.ts'
 import type { RecoveryReport } from './recovery-report.ts'
 import { applyBatch, statesAt } from './replay.ts'
 import { removableCount } from './retention.ts'
-import { rollReason } from './rolling.ts'
+import { isRollDue, rollReason } from './rolling.ts'
 import type { ReadLimits, Segment } from './segment.ts'
 import type { Segments } from './segments.ts'
 import { removeSnapshots, writeSnapshot } from './snapshots.ts'
@@ -496,14 +496,7 @@ export class PartitionLog {
 
   rollIfDue(nowWallMs: number): void {
     if (this.#context.failed !== null) return
-    const active = this.#segments.active
-    const reason = rollReason(active, this.config, {
-      sizeBytes: 0,
-      lastOffset: this.#logEndOffset,
-      maxTimestampMs: nowWallMs,
-      nowWallMs,
-    })
-    if (reason !== null) this.roll()
+    if (isRollDue(this.#segments.active, this.config, nowWallMs)) this.roll()
   }
 
   /** Seals the active segment and begins a new one at the log's end; nothing if the active one is empty. */

@@ -263,6 +263,8 @@ function checkEpoch(entry: ProducerEntry, header: BatchHeader): ProducerVerdict 
 }
 
 function checkSequence(entry: ProducerEntry, header: BatchHeader): ProducerVerdict | null {
+  // A coordinator writes for a producer without being it; from clients, validation takes no batch without a sequence.
+  if (header.baseSequence < 0) return null
   const isNewEpoch = header.producerEpoch !== entry.producerEpoch
   const last = isNewEpoch ? undefined : entry.batches.at(-1)
   const expected = last === undefined ? 0 : (last.lastSequence + 1) % sequenceCount

@@ -16,11 +16,20 @@ export function rollReason(segment: Segment, config: LogConfig, incoming: Incomi
   return segment.fullFor(incoming.lastOffset, incoming.sizeBytes, config)
 }
 
+/** Whether time alone asks for a new segment. */
+export function isRollDue(segment: Segment, config: LogConfig, nowWallMs: number): boolean {
+  return !segment.isEmpty && isTooOld(segment, config, { maxTimestampMs: nowWallMs, nowWallMs })
+}
+
 /**
  * By the timestamps of the records, so that a replica that copies old data rolls as the leader did; by the clock where
  * there are none.
  */
-function isTooOld(segment: Segment, config: LogConfig, incoming: Incoming): boolean {
+function isTooOld(
+  segment: Segment,
+  config: LogConfig,
+  incoming: Pick<Incoming, 'maxTimestampMs' | 'nowWallMs'>,
+): boolean {
   const firstMs = segment.firstTimestampMs()
   const ageMs =
     firstMs !== null && firstMs >= 0

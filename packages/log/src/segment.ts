@@ -224,8 +224,10 @@ export class Segment {
     const firstBytes = batchSizeBytes(chunk, at)
     if (firstBytes > limits.maxBytes || firstBytes > chunk.length - at) {
       if (firstBytes > limits.maxBytes && !limits.minOneBatch) return emptyBytes
+      if (firstBytes > this.sizeBytes - start - at) {
+        throw corrupt(this.file.path, 'half a batch', start + at)
+      }
       const batch = this.file.read(start + at, firstBytes)
-      if (batch.length < firstBytes) throw corrupt(this.file.path, 'half a batch', start + at)
       this.#hint(lastOffsetAt(batch, 0) + 1, start + at + firstBytes)
       return batch
     }

@@ -220,7 +220,7 @@ test('a pass that the log has overtaken ends without a trace', async () => {
   const overtaken: ((bench: Bench) => void)[] = [
     bench => bench.log.truncateTo(bench.log.logEndOffset - 1),
     bench => bench.log.truncateFullyAndStartAt(500),
-    bench => void bench.directory.delete(topicId, 0),
+    bench => bench.directory.delete(topicId, 0),
   ]
   for (const overtake of overtaken) {
     const bench = new Bench({ config })

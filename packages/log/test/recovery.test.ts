@@ -395,3 +395,17 @@ test('a crash at any operation of the disk leaves a log that opens, holds what w
     expect(stopAt).toBeGreaterThan(50)
   }
 })
+
+test('stored bytes that make no sense are refused when read, and the log goes on', () => {
+  const bench = new Bench({ config: { indexIntervalBytes: 0 } })
+  tenBatches(bench)
+  bench.kill('process')
+  const readAt = (offset: number) => () =>
+    bench.log.read(offset, { maxBytes: 1000, endOffset: 10, minOneBatch: true })
+  bench.disk.damage(logFile(bench), content => content.with(208, 0x7f))
+  expect(readAt(2)).toThrow(expect.objectContaining({ code: 'CORRUPT' }))
+  bench.disk.damage(logFile(bench), content => content.with(216, 9))
+  expect(readAt(2)).toThrow(expect.objectContaining({ code: 'CORRUPT' }))
+  expect(readAt(5)()).toHaveLength(500)
+  expect(bench.append()).toBe(10)
+})

@@ -95,3 +95,16 @@ test('open transactions survive a clean stop', async () => {
   await bench.restart()
   expect(bench.log.lastStableOffset(3)).toBe(1)
 })
+
+test('a coordinator writes for a producer without sequence numbers, and its transaction is still one', () => {
+  const bench = new Bench()
+  const write = (producerEpoch: number) =>
+    bench.log.appendAsLeader(batch({ producerId: 1, producerEpoch, isTransactional: true }), 0)
+  expect([write(3).kind, write(3).kind, write(3).kind]).toEqual([
+    'appended',
+    'appended',
+    'appended',
+  ])
+  expect(bench.log.lastStableOffset(3)).toBe(0)
+  expect(write(2)).toMatchObject({ kind: 'rejected', errorCode: 47 })
+})
