@@ -1,0 +1,57 @@
+import type { NodeId } from '@trimaran/common'
+import type { Message, QuorumWrite, RaftDriver } from '@trimaran/raft'
+import { QuorumChecker } from '@trimaran/raft/testing'
+
+/**
+ * R1-R9, R11, R12, R14, R17 of the metadata quorum: the checker that the quorum's own simulation uses, on nodes that have
+ * everything else on top.
+ */
+export class QuorumProperties {
+  readonly #checker: QuorumChecker
+  readonly #nowMs: () => number
+
+  constructor(options: {
+    readonly voters: readonly NodeId[]
+    readonly fetchTimeoutMs: number
+    readonly nowMs: () => number
+  }) {
+    this.#checker = new QuorumChecker(options)
+    this.#nowMs = options.nowMs
+  }
+
+  get elections(): number {
+    return this.#checker.elections
+  }
+
+  get committed(): number {
+    return this.#checker.committed.length - 1
+  }
+
+  started(nodeId: NodeId, driver: RaftDriver): void {
+    this.#checker.started(nodeId, driver)
+  }
+
+  stopped(nodeId: NodeId): void {
+    this.#checker.stopped(nodeId)
+  }
+
+  writing(nodeId: NodeId, write: QuorumWrite): void {
+    this.#checker.writing(nodeId, write)
+  }
+
+  durable(nodeId: NodeId, write: QuorumWrite): void {
+    this.#checker.durable(nodeId, write)
+  }
+
+  sending(from: NodeId, to: NodeId, message: Message): void {
+    this.#checker.sending(from, to, message)
+  }
+
+  delivered(from: NodeId, to: NodeId, message: Message): void {
+    this.#checker.delivered(from, to, message, this.#nowMs())
+  }
+
+  afterEvent(isStandingStill: (nodeId: NodeId) => boolean): void {
+    this.#checker.afterEvent(this.#nowMs(), isStandingStill)
+  }
+}

@@ -1,0 +1,196 @@
+import type { NodeId, Offset, TopicId } from '@trimaran/common'
+import { batchSizeBytes, readBatchHeader } from '@trimaran/protocol'
+import { partitionName } from './cluster-view.ts'
+import type { NodeView, ReplicaView } from './cluster-view.ts'
+import { CommittedLog } from './committed-log.ts'
+import type { StoredBatch } from './committed-log.ts'
+import { violated } from './violation.ts'
+
+/** A replica's log as it was at the last look. */
+export class Mirror {
+  readonly nodeId: NodeId
+  readonly log: CommittedLog
+  incarnation = -1
+  batches: StoredBatch[] = []
+  end: Offset = 0
+  highWatermark: Offset = 0
+  /** Compared with what is committed up to here. */
+  verified: Offset = 0
+
+  constructor(nodeId: NodeId, log: CommittedLog) {
+    this.nodeId = nodeId
+    this.log = log
+  }
+
+  /** The batch that holds `offset`. */
+  at(offset: Offset): StoredBatch | undefined {
+    let low = 0
+    let high = this.batches.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.batches[middle] as StoredBatch).lastOffset < offset) low = middle + 1
+      else high = middle
+    }
+    const batch = this.batches[low]
+    return batch !== undefined && batch.baseOffset <= offset ? batch : undefined
+  }
+}
+
+/** As much as a scan reads at a time. */
+const scanBytes = 1024 * 1024
+
+/**
+ * Follows every replica's log, batch by batch, and with them what is committed.
+ *
+ * P5: only a leader commits, only with enough in sync, and nobody's high watermark is beyond what was committed.
+ * P7: below their high watermarks all replicas are the same. P8: nothing below the own high watermark is truncated.
+ * P12: see CommittedLog.
+ */
+export class ReplicatedLogs {
+  readonly logs = new Map<string, CommittedLog>()
+  /** Something that ISR members must hold has changed there: see isr-completeness.ts. */
+  readonly changed = new Set<string>()
+  truncations = 0
+  readonly #mirrors = new Map<string, Mirror>()
+  readonly #readValue: (bytes: Uint8Array) => number
+
+  constructor(readValue: (bytes: Uint8Array) => number) {
+    this.#readValue = readValue
+  }
+
+  log(topicId: TopicId, partition: number): CommittedLog | undefined {
+    return this.logs.get(partitionName(topicId, partition))
+  }
+
+  mirror(nodeId: NodeId, topicId: TopicId, partition: number): Mirror | undefined {
+    return this.#mirrors.get(`${nodeId} ${topicId}/${partition}`)
+  }
+
+  look(node: NodeView): void {
+    for (const replica of node.replicas()) {
+      const mirror = this.#mirrorOf(node, replica)
+      if (mirror.incarnation !== node.incarnation) this.#restarted(mirror, node, replica)
+      const { logEndOffset, highWatermark } = replica
+      if (logEndOffset === mirror.end && highWatermark === mirror.highWatermark) continue
+      if (replica.failure !== null) continue
+      if (logEndOffset < mirror.end) this.#truncated(mirror, replica)
+      if (logEndOffset > mirror.end) this.#grown(mirror, replica)
+      if (highWatermark !== mirror.highWatermark) this.#moved(mirror, replica)
+    }
+  }
+
+  #mirrorOf(node: NodeView, { topicId, topicName, partition }: ReplicaView): Mirror {
+    const name = partitionName(topicId, partition)
+    const key = `${node.id} ${name}`
+    const known = this.#mirrors.get(key)
+    if (known) return known
+    let log = this.logs.get(name)
+    if (log === undefined) {
+      log = new CommittedLog(
+        `${topicName}-${partition}`,
+        topicName.startsWith('__') ? null : this.#readValue,
+      )
+      this.logs.set(name, log)
+    }
+    const mirror = new Mirror(node.id, log)
+    this.#mirrors.set(key, mirror)
+    return mirror
+  }
+
+  /** What a crash left is looked at from the start. */
+  #restarted(mirror: Mirror, node: NodeView, replica: ReplicaView): void {
+    mirror.incarnation = node.incarnation
+    mirror.batches = []
+    mirror.end = replica.logStartOffset
+    mirror.highWatermark = 0
+    mirror.verified = 0
+    this.changed.add(partitionName(replica.topicId, replica.partition))
+  }
+
+  #truncated(mirror: Mirror, replica: ReplicaView): void {
+    const { logEndOffset } = replica
+    this.truncations++
+    if (logEndOffset < mirror.highWatermark) {
+      violated(
+        'P8',
+        `node ${mirror.nodeId} truncates ${mirror.log.name} to ${logEndOffset}, below its high watermark ${mirror.highWatermark}`,
+      )
+    }
+    while ((mirror.batches.at(-1)?.lastOffset ?? -1) >= logEndOffset) mirror.batches.pop()
+    mirror.end = logEndOffset
+    this.changed.add(partitionName(replica.topicId, replica.partition))
+  }
+
+  #grown(mirror: Mirror, replica: ReplicaView): void {
+    const { log, logEndOffset } = replica
+    while (mirror.end < logEndOffset) {
+      const from = Math.max(mirror.end, replica.logStartOffset)
+      const bytes = log.read(from, { maxBytes: scanBytes, endOffset: logEndOffset, minOneBatch: true })
+      if (bytes.length === 0) {
+        violated('D2', `node ${mirror.nodeId} cannot read ${mirror.log.name}@${mirror.end}`)
+      }
+      for (let at = 0; at < bytes.length;) {
+        const sizeBytes = batchSizeBytes(bytes, at)
+        const header = readBatchHeader(bytes, at)
+        const batch = mirror.log.store(header, bytes.subarray(at, at + sizeBytes))
+        at += sizeBytes
+        if (batch.lastOffset < mirror.end) continue
+        if (batch.baseOffset > mirror.end) {
+          violated('P12', `node ${mirror.nodeId}: a hole in ${mirror.log.name} at ${mirror.end}`)
+        }
+        mirror.batches.push(batch)
+        mirror.end = batch.lastOffset + 1
+      }
+    }
+  }
+
+  #moved(mirror: Mirror, replica: ReplicaView): void {
+    const { highWatermark, leading } = replica
+    const { log } = mirror
+    if (highWatermark > log.end) {
+      if (leading === null) {
+        violated('P5', `follower ${mirror.nodeId} has ${log.name} committed to ${highWatermark}, beyond ${log.end}`)
+      } else if (leading.isrState.isr.size < replica.effectiveMinIsr) {
+        violated('P5', `leader ${mirror.nodeId} commits ${log.name} to ${highWatermark} with too few in sync`)
+      }
+      this.#commit(mirror, highWatermark)
+      this.changed.add(partitionName(replica.topicId, replica.partition))
+    }
+    this.#compare(mirror, Math.min(mirror.verified, highWatermark), highWatermark)
+    mirror.highWatermark = highWatermark
+  }
+
+  #commit(mirror: Mirror, highWatermark: Offset): void {
+    const { log } = mirror
+    while (log.end < highWatermark) {
+      const batch = mirror.at(log.end)
+      if (batch === undefined) violated('P5', `${log.name} is committed beyond the log of ${mirror.nodeId}`)
+      else log.commit(batch)
+    }
+  }
+
+  #compare(mirror: Mirror, from: Offset, to: Offset): void {
+    for (let offset = from; offset < to;) {
+      const batch = mirror.at(offset)
+      if (batch === undefined) {
+        // The head of the log may be gone.
+        if (mirror.batches.length > 0 && offset < (mirror.batches[0] as StoredBatch).baseOffset) {
+          offset = (mirror.batches[0] as StoredBatch).baseOffset
+          continue
+        }
+        violated('P7', `node ${mirror.nodeId} lacks ${mirror.log.name}@${offset} below its high watermark`)
+        return
+      }
+      const committed = mirror.log.committedAt(batch.baseOffset)
+      if (committed !== batch) {
+        violated(
+          'P7',
+          `node ${mirror.nodeId} has something else at ${mirror.log.name}@${batch.baseOffset} ` +
+            `(epoch ${batch.leaderEpoch}) than what is committed (epoch ${committed?.leaderEpoch})`,
+        )
+      }
+      offset = batch.lastOffset + 1
+    }
+    mirror.verified = to
+  }
+}

@@ -1,0 +1,24 @@
+import type { ReplicatedLogs } from './replicated-logs.ts'
+import { violated } from './violation.ts'
+
+/** Sequences count to 2^31 - 1 and begin again at 0. */
+const sequenceCount = 2 ** 31
+
+/** I1: what is committed of a producer in a partition has sequences 0, 1, 2, … without gap or repetition. */
+export function checkStoredSequences(logs: ReplicatedLogs): void {
+  for (const log of logs.logs.values()) {
+    const next = new Map<string, number>()
+    for (const { producerId, producerEpoch, baseSequence, lastSequence, baseOffset } of log.batches) {
+      if (producerId < 0) continue
+      const producer = `${producerId}.${producerEpoch}`
+      const expected = next.get(producer) ?? 0
+      if (baseSequence !== expected) {
+        violated(
+          'I1',
+          `${log.name}@${baseOffset}: producer ${producer} has sequence ${baseSequence} where ${expected} is due`,
+        )
+      }
+      next.set(producer, (lastSequence + 1) % sequenceCount)
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import type { ReplicatedLogs } from './replicated-logs.ts'
+import { violated } from './violation.ts'
+
+/**
+ * Looks at what clients are told the moment they are told it.
+ *
+ * P1: what acks=all acknowledges is committed, with these values at that offset. P12, P13: what a consumer reads is
+ * committed, so it never changes. I6: a producer id is given once.
+ */
+export class ToldClients {
+  readonly #logs: ReplicatedLogs
+  readonly #producerIds = new Set<number>()
+
+  constructor(logs: ReplicatedLogs) {
+    this.#logs = logs
+  }
+
+  acked(told: {
+    readonly topicId: string
+    readonly partition: number
+    readonly baseOffset: number
+    readonly values: readonly number[]
+    readonly acks: number
+  }): void {
+    const { topicId, partition, baseOffset, values, acks } = told
+    const log = this.#logs.log(topicId, partition)
+    const name = log?.name ?? `${topicId}-${partition}`
+    const candidates = acks === -1 ? [log?.committedAt(baseOffset)] : (log?.storedAt(baseOffset) ?? [])
+    const isThere = candidates.some(batch => batch?.values?.join() === values.join())
+    if (isThere) return
+    const what = acks === -1 ? 'committed' : 'stored'
+    violated('P1', `${values.join(' ')} are acknowledged at ${name}@${baseOffset} and not ${what} there`)
+  }
+
+  read(told: {
+    readonly topicId: string
+    readonly partition: number
+    readonly offset: number
+    readonly value: number
+  }): void {
+    const { topicId, partition, offset, value } = told
+    const log = this.#logs.log(topicId, partition)
+    if (log?.values[offset] === value) return
+    violated(
+      'P12',
+      `${value} is read at ${log?.name}@${offset}, where ${log?.values[offset]} is committed (to ${log?.end})`,
+    )
+  }
+
+  producerId(producerId: number): void {
+    if (this.#producerIds.has(producerId)) violated('I6', `producer id ${producerId} is given twice`)
+    this.#producerIds.add(producerId)
+  }
+}

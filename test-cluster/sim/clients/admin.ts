@@ -1,0 +1,117 @@
+import { apis, errorCodes } from '@trimaran/protocol'
+import { NoAnswer } from './kafka-client.ts'
+import type { KafkaClient } from './kafka-client.ts'
+
+export interface TopicSpec {
+  readonly name: string
+  readonly partitionCount: number
+  readonly replicationFactor: number
+  readonly configs: readonly { readonly name: string; readonly value: string }[]
+}
+
+/** No topic grows beyond. */
+const partitionsMax = 8
+
+/** Creates, deletes and creates again, adds partitions, moves leaderships. */
+export class Admin {
+  readonly counts = { created: 0, deleted: 0, partitionsAdded: 0, elections: 0, configs: 0 }
+  readonly #client: KafkaClient
+
+  constructor(client: KafkaClient) {
+    this.#client = client
+  }
+
+  /** Until it is there. */
+  async create({ name, partitionCount, replicationFactor, configs }: TopicSpec): Promise<void> {
+    for (;;) {
+      try {
+        const answer = await this.#client.call(
+          this.#client.anyNode(),
+          apis.createTopics,
+          {
+            topics: [
+              { name, numPartitions: partitionCount, replicationFactor, assignments: [], configs },
+            ],
+            timeoutMs: 2_000,
+            validateOnly: false,
+          },
+          { timeoutMs: 3_000 },
+        )
+        const errorCode = answer.topics[0]?.errorCode
+        if (errorCode === 0) this.counts.created++
+        if (errorCode === 0 || errorCode === errorCodes.TOPIC_ALREADY_EXISTS) return
+      } catch (error) {
+        if (!(error instanceof NoAnswer)) throw error
+      }
+      if (this.#client.shared.isDraining) return
+      await this.#client.sleep(this.#client.random.between(50, 200))
+    }
+  }
+
+  /** From the moment it is asked, what is in the topic may be gone. */
+  async delete(name: string): Promise<void> {
+    await this.#client.refresh([name])
+    const topic = this.#client.topics.get(name)
+    if (topic === undefined) return
+    const { deleted } = this.#client.shared.history
+    for (let partition = 0; partition < partitionsMax; partition++) {
+      deleted.add(`${topic.topicId}/${partition}`)
+    }
+    this.#client.topics.delete(name)
+    const answer = await this.#ask(
+      this.#client.call(this.#client.anyNode(), apis.deleteTopics, {
+        topics: [{ name, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }],
+        topicNames: [name],
+        timeoutMs: 2_000,
+      }),
+    )
+    if (answer?.responses[0]?.errorCode === 0) this.counts.deleted++
+  }
+
+  async addPartition(name: string): Promise<void> {
+    await this.#client.refresh([name])
+    const topic = this.#client.topics.get(name)
+    if (topic === undefined || topic.partitions.length >= partitionsMax) return
+    const count = topic.partitions.length + 1
+    const answer = await this.#ask(
+      this.#client.call(this.#client.anyNode(), apis.createPartitions, {
+        topics: [{ name, count, assignments: null }],
+        timeoutMs: 2_000,
+        validateOnly: false,
+      }),
+    )
+    if (answer?.results[0]?.errorCode === 0) this.counts.partitionsAdded++
+  }
+
+  async electPreferred(): Promise<void> {
+    const answer = await this.#ask(
+      this.#client.call(this.#client.anyNode(), apis.electLeaders, {
+        electionType: 0,
+        topicPartitions: null,
+        timeoutMs: 2_000,
+      }),
+    )
+    if (answer?.errorCode === 0) this.counts.elections++
+  }
+
+  async setRetention(name: string): Promise<void> {
+    const value = String(this.#client.random.between(600_000, 6_000_000))
+    const configs = [{ name: 'retention.ms', configOperation: 0, value }]
+    const answer = await this.#ask(
+      this.#client.call(this.#client.anyNode(), apis.incrementalAlterConfigs, {
+        resources: [{ resourceType: 2, resourceName: name, configs }],
+        validateOnly: false,
+      }),
+    )
+    if (answer?.responses[0]?.errorCode === 0) this.counts.configs++
+  }
+
+  async #ask<T>(answer: Promise<T>): Promise<T | null> {
+    try {
+      return await answer
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error
+      return null
+    }
+  }
+}

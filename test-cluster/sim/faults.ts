@@ -1,0 +1,268 @@
+import type { Prng } from '@trimaran/common'
+import { crashModes } from '@trimaran/log/testing'
+import type { Image } from '@trimaran/metadata'
+import { clientPlace } from './client-network.ts'
+import type { SimNetwork } from './network.ts'
+import type { SimNode } from './node-host.ts'
+import { faultKinds } from './swarm.ts'
+import type { FaultKind, Swarm } from './swarm.ts'
+import type { World } from './world.ts'
+
+export interface NemesisOptions {
+  readonly world: World
+  readonly random: Prng
+  readonly swarm: Swarm
+  readonly network: SimNetwork
+  readonly nodes: readonly SimNode[]
+  /** The newest metadata that any node has. */
+  readonly image: () => Image
+  readonly trace: (what: string) => void
+}
+
+/** Crash modes in which writes that were not synced may be lost. */
+const lossyModes = crashModes.filter(mode => mode !== 'process')
+
+/**
+ * Does the harm of a seed, within the budget of what the product promises to survive: crashes that lose writes hit one
+ * broker at a time, and only while others hold all that is committed (KIP-966); everything else may happen at any time.
+ */
+export class Nemesis {
+  readonly counts: Record<FaultKind, number>
+  readonly #options: NemesisOptions
+  readonly #kinds: readonly FaultKind[]
+  #isOver = false
+
+  constructor(options: NemesisOptions) {
+    this.#options = options
+    this.#kinds = [...options.swarm.faults]
+    this.counts = Object.fromEntries(faultKinds.map(kind => [kind, 0])) as never
+  }
+
+  start(): void {
+    if (this.#kinds.length > 0) this.#next()
+  }
+
+  /** All is repaired: links, clocks, processes. */
+  heal(): void {
+    this.#isOver = true
+    const { network, nodes } = this.#options
+    network.heal()
+    for (const node of nodes) if (!node.isUp) node.start()
+  }
+
+  #next(): void {
+    const { world, random, swarm } = this.#options
+    const pauseUs = random.between(swarm.harmMinMs, swarm.harmMaxMs) * 1000
+    world.after(pauseUs, world.outside, () => {
+      if (this.#isOver) return
+      this.#harm(random.pick(this.#kinds))
+      this.#next()
+    })
+  }
+
+  #harm(kind: FaultKind): void {
+    const { random, nodes } = this.#options
+    const victim = random.chance(1, 3) ? this.#controller() : random.pick(nodes)
+    if (this.#strike(kind, victim)) this.counts[kind]++
+  }
+
+  #controller(): SimNode {
+    const { random, nodes } = this.#options
+    return nodes.find(({ node }) => node?.controller?.isActive === true) ?? random.pick(nodes)
+  }
+
+  /** False: not now. */
+  #strike(kind: FaultKind, victim: SimNode): boolean {
+    const { network, random, nodes } = this.#options
+    const peer = random.pick(nodes.filter(node => node !== victim))
+    switch (kind) {
+      case 'kill':
+        return this.#kill(victim)
+      case 'powerLoss':
+        return this.#losePower(victim)
+      case 'blackout':
+        return this.#blackout()
+      case 'restart':
+        return this.#restart(victim)
+      case 'pause':
+        return this.#pause(victim)
+      case 'isolate':
+        return this.#partition([victim])
+      case 'split':
+        return this.#partition(nodes.filter(() => random.chance(1, 2)))
+      case 'oneWay':
+        return this.#oneWay(victim)
+      case 'cut':
+        this.#trace(`cut ${victim.id} ${peer.id}`)
+        network.cut(victim.id, peer.id)
+        return true
+      case 'slow':
+        return this.#slow(victim)
+      case 'clientCut':
+        return this.#cutClients(victim)
+    }
+  }
+
+  #kill(victim: SimNode): boolean {
+    if (!victim.isUp || this.#someLossy()) return false
+    this.#trace(`kill ${victim.id}`)
+    victim.crash('process')
+    this.#startLater(victim)
+    return true
+  }
+
+  #losePower(victim: SimNode): boolean {
+    const { random } = this.#options
+    if (!victim.isUp || !this.#mayLose(victim)) return false
+    const mode = random.pick(lossyModes)
+    this.#trace(`power loss ${victim.id} ${mode}`)
+    victim.crash(mode)
+    this.#startLater(victim)
+    return true
+  }
+
+  /** Every machine at once; only where nothing is acknowledged before it is durable. */
+  #blackout(): boolean {
+    const { random, nodes } = this.#options
+    if (this.#someLossy()) return false
+    this.#trace('blackout')
+    for (const node of nodes) {
+      if (!node.isUp) continue
+      node.crash(random.pick(lossyModes))
+      this.#startLater(node)
+    }
+    return true
+  }
+
+  #restart(victim: SimNode): boolean {
+    if (!victim.isUp || victim.isStopping) return false
+    this.#trace(`stop ${victim.id}`)
+    victim.stop(() => {
+      this.#trace(`stopped ${victim.id}`)
+      this.#startLater(victim)
+    })
+    return true
+  }
+
+  #pause(victim: SimNode): boolean {
+    const { world, random } = this.#options
+    if (!victim.isUp) return false
+    const forMs = random.chance(1, 2) ? random.between(10, 300) : random.between(300, 5_000)
+    this.#trace(`pause ${victim.id} for ${forMs} ms`)
+    victim.pause(world.nowUs + forMs * 1000)
+    return true
+  }
+
+  #partition(side: readonly SimNode[]): boolean {
+    const { network, nodes } = this.#options
+    const others = nodes.filter(node => !side.includes(node))
+    if (side.length === 0 || others.length === 0) return false
+    this.#trace(`partition ${ids(side)} | ${ids(others)}`)
+    for (const one of side) {
+      for (const other of others) {
+        network.block(one.id, other.id)
+        network.block(other.id, one.id)
+      }
+    }
+    this.#healLater(() => {
+      for (const one of side) {
+        for (const other of others) {
+          network.unblock(one.id, other.id)
+          network.unblock(other.id, one.id)
+        }
+      }
+    })
+    return true
+  }
+
+  #oneWay(victim: SimNode): boolean {
+    const { network, nodes, random } = this.#options
+    const isDeaf = random.chance(1, 2)
+    this.#trace(`one way: ${victim.id} is ${isDeaf ? 'deaf' : 'mute'}`)
+    const pairs = nodes
+      .filter(node => node !== victim)
+      .map(({ id }) => (isDeaf ? [id, victim.id] : [victim.id, id]) as [number, number])
+    for (const [from, to] of pairs) network.block(from, to)
+    this.#healLater(() => {
+      for (const [from, to] of pairs) network.unblock(from, to)
+    })
+    return true
+  }
+
+  #slow(victim: SimNode): boolean {
+    const { network, nodes, random } = this.#options
+    const byUs = random.between(20, 800) * 1000
+    this.#trace(`slow ${victim.id} by ${byUs / 1000} ms`)
+    for (const { id } of nodes) {
+      if (id === victim.id) continue
+      network.slow(victim.id, id, byUs)
+      network.slow(id, victim.id, byUs)
+    }
+    this.#healLater(() => {
+      for (const { id } of nodes) {
+        network.slow(victim.id, id, 0)
+        network.slow(id, victim.id, 0)
+      }
+    })
+    return true
+  }
+
+  #cutClients(victim: SimNode): boolean {
+    const { network } = this.#options
+    this.#trace(`clients cut from ${victim.id}`)
+    network.block(clientPlace, victim.id)
+    network.block(victim.id, clientPlace)
+    this.#healLater(() => {
+      network.unblock(clientPlace, victim.id)
+      network.unblock(victim.id, clientPlace)
+    })
+    return true
+  }
+
+  #healLater(heal: () => void): void {
+    const { world, random } = this.#options
+    const forMs = random.chance(1, 2) ? random.between(20, 400) : random.between(400, 4_000)
+    world.after(forMs * 1000, world.outside, () => {
+      if (!this.#isOver) heal()
+    })
+  }
+
+  #startLater(node: SimNode): void {
+    const { world, random, swarm } = this.#options
+    const downUs = random.between(5, swarm.downMaxMs) * 1000
+    world.after(downUs, world.outside, () => {
+      if (node.isUp) return
+      this.#trace(`start ${node.id}`)
+      node.start()
+    })
+  }
+
+  /** Somebody has lost writes, and the controller may still count on them. */
+  #someLossy(): boolean {
+    if (this.#options.swarm.fsyncs) return false
+    return this.#options.nodes.some(node => node.lostWrites && node.diedUncleanly)
+  }
+
+  /**
+   * The budget. The others must be known to the controller as what they are, and of each partition of the victim one of
+   * them must be in its ISR or ELR: then that one has all that is committed, and stays when the victim drops out.
+   */
+  #mayLose(victim: SimNode): boolean {
+    if (this.#options.swarm.fsyncs) return true
+    const { nodes, image } = this.#options
+    if (nodes.some(node => node !== victim && (!node.isUp || node.diedUncleanly))) return false
+    for (const topic of image().topicsById.values()) {
+      for (const { replicas, isr, elr = [] } of topic.partitions) {
+        if (!replicas.includes(victim.id)) continue
+        if (![...isr, ...elr].some(id => id !== victim.id)) return false
+      }
+    }
+    return true
+  }
+
+  #trace(what: string): void {
+    this.#options.trace(what)
+  }
+}
+
+const ids = (nodes: readonly SimNode[]): string => nodes.map(({ id }) => id).join(' ')

@@ -1,0 +1,53 @@
+import type { Oracle } from './oracle.ts'
+import type { SimNode } from './node-host.ts'
+import type { Workload } from './workload.ts'
+
+/**
+ * P16, M5, G6: what must be true some time after the last fault. Null: it is; else what is not.
+ */
+export function isSettled({
+  nodes,
+  oracle,
+  workload,
+  replicaCount,
+}: {
+  readonly nodes: readonly SimNode[]
+  readonly oracle: Oracle
+  readonly workload: Workload
+  readonly replicaCount: number
+}): string | null {
+  const image = oracle.metadata.latest
+  for (const node of nodes) {
+    if (node.node === null) return `node ${node.id} is down`
+    if (node.isPaused) return `node ${node.id} stands still`
+    if (node.isStopping) return `node ${node.id} is stopping`
+    const broker = image.brokers.get(node.id)
+    if (broker === undefined || broker.fenced) return `broker ${node.id} is fenced`
+    if (broker.inControlledShutdown) return `broker ${node.id} is shutting down`
+    if (node.node.broker?.state !== 'running') {
+      return `broker ${node.id} is ${node.node.broker?.state}`
+    }
+    if (node.node.image.endOffset < image.endOffset) {
+      return `node ${node.id} is at ${node.node.image.endOffset} of ${image.endOffset}`
+    }
+  }
+  for (const topic of image.topicsById.values()) {
+    for (const { partition, leader, isr, replicas, elr } of topic.partitions) {
+      const name = `${topic.name}-${partition}`
+      if (leader < 0) return `${name} has no leader (ISR ${isr.join(' ')}, ELR ${elr?.join(' ')})`
+      if (isr.length < Math.min(replicas.length, replicaCount)) {
+        return `${name} is led by ${leader} with ${isr.join(' ')} of ${replicas.join(' ')} in sync`
+      }
+    }
+  }
+  return groupPicture(workload)
+}
+
+function groupPicture({ members }: Workload): string | null {
+  const generations = new Set(members.map(({ generation }) => generation))
+  if (members.length === 0) return null
+  if (members.some(({ isStable }) => !isStable)) {
+    return `group members are ${members.map(one => (one.isStable ? 'stable' : 'joining')).join(' ')}`
+  }
+  return generations.size === 1 ? null : `generations ${[...generations].join(' ')}`
+}

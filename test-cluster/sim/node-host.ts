@@ -1,0 +1,179 @@
+import { ClusterError, uuidFromBytes } from '@trimaran/common'
+import type { LogLevel, NodeId, Prng } from '@trimaran/common'
+import type { CrashMode } from '@trimaran/log/testing'
+import { ClusterNode } from '@trimaran/server/node'
+import type { SimulatedMistakes } from '@trimaran/server/node'
+import type { ClientPort } from './client-network.ts'
+import type { NodeDisks } from './disk.ts'
+import { SimLinks } from './network.ts'
+import type { Host, SimNetwork } from './network.ts'
+import { SimClock } from './ports.ts'
+import type { Owner, World } from './world.ts'
+
+export interface NodeSpec {
+  readonly nodeId: NodeId
+  readonly roles: { readonly broker: boolean; readonly controller: boolean }
+  readonly voters: readonly NodeId[]
+  readonly properties: ReadonlyMap<string, string>
+  readonly wallSkewMs: number
+  readonly mistakes: SimulatedMistakes
+}
+
+/** Who hears of a node's life: the checkers, and the trace. */
+export interface NodeWatch {
+  started(node: SimNode): void
+  stopped(node: SimNode): void
+  log(
+    node: SimNode,
+    level: LogLevel,
+    phrase: string,
+    fields: Readonly<Record<string, unknown>>,
+  ): void
+  failed(error: unknown): void
+}
+
+export const clusterId = 'simulatedClusterAAAAAA'
+
+/** A machine of the simulated cluster: what survives (disks), what lives (a ClusterNode), and how it dies. */
+export class SimNode {
+  readonly spec: NodeSpec
+  readonly owner: Owner
+  readonly host: Host
+  readonly disks: NodeDisks
+  /** Null while the process is down. */
+  node: ClusterNode | null = null
+  isStopping = false
+  /** Died without a clean stop, and the controller has not registered it anew: it counts against the fault budget. */
+  diedUncleanly = false
+  /** Its last death also lost what was not synced. */
+  lostWrites = false
+  readonly clients = new Set<ClientPort>()
+  readonly #world: World
+  readonly #network: SimNetwork
+  readonly #random: Prng
+  readonly #watch: NodeWatch
+  readonly #directoryId: string
+
+  constructor(options: {
+    readonly spec: NodeSpec
+    readonly world: World
+    readonly owner: Owner
+    readonly network: SimNetwork
+    readonly disks: NodeDisks
+    readonly random: Prng
+    readonly watch: NodeWatch
+  }) {
+    this.spec = options.spec
+    this.#world = options.world
+    this.owner = options.owner
+    this.#network = options.network
+    this.disks = options.disks
+    this.#random = options.random
+    this.#watch = options.watch
+    this.#directoryId = uuidFromBytes(options.random.bytes(16))
+    this.host = options.network.addHost(options.spec.nodeId, options.owner)
+  }
+
+  get id(): NodeId {
+    return this.spec.nodeId
+  }
+
+  get isUp(): boolean {
+    return this.node !== null
+  }
+
+  get isPaused(): boolean {
+    return this.owner.pausedUntilUs > this.#world.nowUs
+  }
+
+  start(): void {
+    if (this.node !== null) return
+    const { nodeId, roles, voters, properties, wallSkewMs, mistakes } = this.spec
+    const host = (id: NodeId): string => `node-${id}`
+    try {
+      this.node = new ClusterNode({
+        config: {
+          nodeId,
+          clusterId,
+          directoryId: this.#directoryId,
+          roles,
+          voters: voters.map(id => ({ nodeId: id, host: host(id), port: 9093 })),
+          endpoints: [
+            {
+              listener: 'PLAINTEXT',
+              host: host(nodeId),
+              port: 9092,
+              securityProtocol: 'PLAINTEXT',
+            },
+          ],
+          nodeHost: host(nodeId),
+          nodePort: 9093,
+          logDirectory: 'logs',
+          properties,
+        },
+        clock: new SimClock(this.#world, this.owner, wallSkewMs),
+        random: this.#random.fork(this.owner.incarnation),
+        disk: this.disks.logs,
+        durable: this.disks.quorum.durable.load(),
+        store: this.disks.store(this.#world, this.owner),
+        links: new SimLinks(this.#network, this.host),
+        logEvent: (level, phrase, fields = {}) => this.#watch.log(this, level, phrase, fields),
+        onFatal: error => this.#watch.failed(error),
+        simulated: mistakes,
+      })
+    } catch (error) {
+      // Not even a damaged disk may keep a node from coming up in this simulation: nothing here damages one.
+      this.#watch.failed(error)
+      return
+    }
+    this.#watch.started(this)
+    this.node.start()
+  }
+
+  /** `mode` process: kill -9, the page cache survives. Anything else: the power goes, and with it what was not synced. */
+  crash(mode: CrashMode): void {
+    if (this.node === null) return
+    this.diedUncleanly = true
+    this.lostWrites = mode !== 'process'
+    this.#end(mode, mode === 'process' ? 'dead' : 'vanished')
+  }
+
+  /** In order, as SIGTERM; resolved by the world. */
+  stop(stopped: () => void): void {
+    const { node } = this
+    if (node === null || this.isStopping) return
+    this.isStopping = true
+    const { incarnation } = this.owner
+    node.shutdown().then(
+      () => {
+        if (this.owner.incarnation !== incarnation) return
+        this.#end('process', 'dead')
+        stopped()
+      },
+      (error: unknown) => {
+        if (!(error instanceof ClusterError)) this.#watch.failed(error)
+      },
+    )
+  }
+
+  failed(error: unknown): void {
+    this.#watch.failed(error)
+  }
+
+  pause(untilUs: number): void {
+    this.owner.pausedUntilUs = Math.max(this.owner.pausedUntilUs, untilUs)
+  }
+
+  #end(mode: CrashMode, how: 'dead' | 'vanished'): void {
+    this.#watch.stopped(this)
+    this.node?.halt()
+    this.node = null
+    this.isStopping = false
+    this.owner.incarnation++
+    this.owner.pausedUntilUs = 0
+    this.disks.crash(mode)
+    this.#network.died(this.host, how)
+    for (const client of [...this.clients]) client.serverDied(how === 'dead')
+    this.clients.clear()
+  }
+}

@@ -1,0 +1,87 @@
+import type { NodeId } from '@trimaran/common'
+import { emptyImage, effectiveTopicConfig } from '@trimaran/metadata'
+import { checkIsrCompleteness, checkReplicationQuorum } from '../checkers/isr-completeness.ts'
+import { MetadataChecker } from '../checkers/metadata.ts'
+import { QuorumProperties } from '../checkers/quorum.ts'
+import { ReplicatedLogs } from '../checkers/replicated-logs.ts'
+import { checkStoredSequences } from '../checkers/stored-sequences.ts'
+import { ToldClients } from '../checkers/told-clients.ts'
+import { decodeValue } from './clients/values.ts'
+import type { SimNode } from './node-host.ts'
+import { SimNodeView } from './node-view.ts'
+import type { World } from './world.ts'
+
+/** All checkers over one simulated cluster; draws no randomness and changes nothing. */
+export class Oracle {
+  readonly quorum: QuorumProperties
+  readonly metadata: MetadataChecker
+  readonly logs = new ReplicatedLogs(decodeValue)
+  readonly clients = new ToldClients(this.logs)
+  readonly #world: World
+  readonly #nodes: readonly SimNode[]
+  /** Only those that run. */
+  readonly #views = new Map<NodeId, SimNodeView>()
+
+  constructor(options: {
+    readonly world: World
+    readonly nodes: readonly SimNode[]
+    readonly voters: readonly NodeId[]
+    readonly fetchTimeoutMs: number
+    readonly properties: ReadonlyMap<string, string>
+  }) {
+    const { world, nodes, voters, fetchTimeoutMs, properties } = options
+    this.#world = world
+    this.#nodes = nodes
+    this.quorum = new QuorumProperties({ voters, fetchTimeoutMs, nowMs: () => world.nowMs })
+    this.metadata = new MetadataChecker(
+      emptyImage,
+      (image, topic) => effectiveTopicConfig(image, properties, topic.name).minInsyncReplicas,
+    )
+  }
+
+  get views(): ReadonlyMap<NodeId, SimNodeView> {
+    return this.#views
+  }
+
+  started(node: SimNode): void {
+    if (node.node === null) return
+    this.#views.set(node.id, new SimNodeView(node))
+    this.quorum.started(node.id, node.node.raft)
+  }
+
+  stopped(node: SimNode): void {
+    this.#views.delete(node.id)
+    this.quorum.stopped(node.id)
+  }
+
+  /** `nodeId` had an event; 0: nobody had. */
+  afterEvent(nodeId: NodeId): void {
+    const view = this.#views.get(nodeId)
+    if (view === undefined) return
+    const { nowUs } = this.#world
+    this.quorum.afterEvent(id => (this.#nodes[id - 1]?.owner.pausedUntilUs ?? 0) >= nowUs)
+    const isNews = this.metadata.look(view)
+    this.logs.look(view)
+    const image = this.metadata.latest
+    if (isNews) {
+      for (const topic of image.topicsById.values()) {
+        for (const { partition } of topic.partitions) this.logs.changed.add(`${topic.id}/${partition}`)
+      }
+      for (const node of this.#nodes) {
+        const epoch = image.brokers.get(node.id)?.epoch
+        if (epoch !== undefined && epoch === this.#views.get(node.id)?.brokerEpoch) {
+          node.diedUncleanly = false
+        }
+      }
+    }
+    if (this.logs.changed.size > 0) {
+      checkIsrCompleteness({ image, logs: this.logs, nodes: this.#views })
+    }
+    checkReplicationQuorum(view, image)
+    if (isNews) for (const other of this.#views.values()) checkReplicationQuorum(other, image)
+  }
+
+  atEnd(): void {
+    checkStoredSequences(this.logs)
+  }
+}

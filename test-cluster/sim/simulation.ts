@@ -1,0 +1,314 @@
+import { AssertionError, Prng } from '@trimaran/common'
+import type { LogLevel, NodeId } from '@trimaran/common'
+import { Violation as QuorumViolation } from '@trimaran/raft/testing'
+import type { SimulatedMistakes } from '@trimaran/server/node'
+import { History } from '../checkers/history.ts'
+import { checkHistory } from '../checkers/history-checks.ts'
+import { Violation } from '../checkers/violation.ts'
+import { NodeDisks } from './disk.ts'
+import { Nemesis } from './faults.ts'
+import { isSettled } from './liveness.ts'
+import { SimNetwork } from './network.ts'
+import { SimNode } from './node-host.ts'
+import { Oracle } from './oracle.ts'
+import { calmNetwork, drawSwarm } from './swarm.ts'
+import type { FaultKind, Swarm } from './swarm.ts'
+import { fieldsText, Trace } from './trace.ts'
+import { Workload } from './workload.ts'
+import { Owner, World } from './world.ts'
+
+export interface SimulationOptions {
+  readonly seed: number
+  readonly nodes: number
+  /** Simulated, of which the last third is for healing and checking. */
+  readonly seconds: number
+  readonly mistakes?: SimulatedMistakes
+  /** Keeps the last lines; prints all of them if told to. */
+  readonly trace?: { readonly linesMax: number; readonly print: ((line: string) => void) | null }
+}
+
+export type FailureKind = 'crash' | 'liveness' | 'correctness'
+
+export interface Failure {
+  readonly kind: FailureKind
+  readonly message: string
+  readonly stack: string
+}
+
+export interface Outcome {
+  readonly seed: number
+  readonly failure: Failure | null
+  readonly simulatedMs: number
+  readonly events: number
+  readonly hash: number
+  readonly faults: Record<FaultKind, number>
+  readonly counts: Record<string, number>
+  readonly trace: readonly string[]
+}
+
+/** Liveness: everything must be well again this long after the last fault. */
+const recoveryMaxMs = 30_000
+/** Until all brokers are up and the topics are created. */
+const warmUpMaxMs = 30_000
+const keepAliveEveryUs = 500_000
+
+class LivenessError extends Error {
+  override readonly name = 'LivenessError'
+}
+
+/** One seed, from the first start of its nodes to the last check. */
+export class Simulation {
+  readonly #options: SimulationOptions
+  readonly #swarm: Swarm
+  readonly #world: World
+  readonly #network: SimNetwork
+  readonly #nodes: SimNode[] = []
+  readonly #oracle: Oracle
+  readonly #nemesis: Nemesis
+  readonly #workload: Workload
+  readonly #history = new History()
+  readonly #trace: Trace | null
+  #failure: unknown = null
+
+  constructor(options: SimulationOptions) {
+    this.#options = options
+    const root = new Prng(options.seed)
+    this.#swarm = drawSwarm(root.fork(1), options)
+    this.#trace = options.trace ? new Trace(options.trace.linesMax, options.trace.print) : null
+    const world = new World(root.fork(2))
+    this.#world = world
+    this.#network = new SimNetwork({
+      world,
+      random: root.fork(3),
+      profile: this.#swarm.network,
+      watch: {
+        sending: (from, to, message) => this.#oracle.quorum.sending(from, to, message),
+        delivered: (from, to, message) => this.#oracle.quorum.delivered(from, to, message),
+      },
+    })
+    const voters = Array.from({ length: this.#swarm.voterCount }, (_, at) => at + 1)
+    this.#oracle = new Oracle({
+      world,
+      nodes: this.#nodes,
+      voters,
+      fetchTimeoutMs: this.#swarm.fetchTimeoutMs,
+      properties: this.#swarm.properties,
+    })
+    const machines = root.fork(4)
+    for (let id = 1; id <= this.#swarm.nodeCount; id++) this.#addNode(id, voters, machines.fork(id))
+    this.#nemesis = new Nemesis({
+      world,
+      random: root.fork(5),
+      swarm: this.#swarm,
+      network: this.#network,
+      nodes: this.#nodes,
+      image: () => this.#oracle.metadata.latest,
+      trace: what => this.#note(0, `! ${what}`),
+    })
+    this.#workload = new Workload(
+      {
+        world,
+        network: this.#network,
+        nodes: new Map(this.#nodes.map(node => [node.id, node])),
+        history: this.#history,
+        oracle: this.#oracle.clients,
+        isDraining: false,
+        fail: error => this.#fail(error),
+      },
+      this.#swarm,
+      root.fork(6),
+    )
+  }
+
+  /** Never rejects. Runs in a turn of its own: promise jobs can only be run from outside of promise jobs. */
+  run(): Promise<Outcome> {
+    return new Promise(resolve => {
+      setImmediate(() => {
+        const onRejection = (error: unknown): void => this.#fail(error)
+        process.on('unhandledRejection', onRejection)
+        try {
+          this.#phases()
+        } catch (error) {
+          this.#fail(error)
+        } finally {
+          // What is still alive must not run on into the next seed.
+          for (const node of this.#nodes) node.node?.halt()
+          process.off('unhandledRejection', onRejection)
+        }
+        resolve(this.#outcome())
+      })
+    })
+  }
+
+  #phases(): void {
+    const { seconds } = this.#options
+    this.#every(keepAliveEveryUs, () => this.#network.keepAlive())
+    for (const node of this.#nodes) node.start()
+    this.#workload.start()
+    this.#runUntil('warm-up', warmUpMaxMs, () => this.#workload.isReady)
+    this.#note(0, '== faults')
+    this.#nemesis.start()
+    this.#runFor(seconds * 1000)
+    this.#note(0, '== heal')
+    this.#network.profile = calmNetwork
+    this.#nemesis.heal()
+    const picture = (): string | null =>
+      isSettled({
+        nodes: this.#nodes,
+        oracle: this.#oracle,
+        workload: this.#workload,
+        replicaCount: 3,
+      })
+    this.#runUntil('recovery', recoveryMaxMs, () => picture() === null, picture)
+    this.#note(0, '== drain')
+    this.#workload.drain()
+    this.#runUntil('drain', recoveryMaxMs, () => this.#workload.isIdle)
+    this.#note(0, '== final reads')
+    let isRead = false
+    this.#workload
+      .readAll((topicId, partition) => this.#oracle.logs.log(topicId, partition)?.end ?? 0)
+      .then(
+        () => {
+          isRead = true
+        },
+        (error: unknown) => this.#fail(error),
+      )
+    this.#runUntil('final reads', recoveryMaxMs, () => isRead)
+    this.#oracle.atEnd()
+    checkHistory(this.#history)
+  }
+
+  #addNode(id: NodeId, voters: readonly NodeId[], random: Prng): void {
+    const world = this.#world
+    const owner = new Owner(id)
+    const { wallSkewMaxMs, properties, disk } = this.#swarm
+    const node = new SimNode({
+      spec: {
+        nodeId: id,
+        roles: { broker: true, controller: voters.includes(id) },
+        voters,
+        properties,
+        wallSkewMs: random.between(0, wallSkewMaxMs),
+        mistakes: this.#options.mistakes ?? {},
+      },
+      world,
+      owner,
+      network: this.#network,
+      disks: new NodeDisks({
+        world,
+        owner,
+        random: random.fork(1),
+        profile: disk,
+        watch: {
+          writing: write => this.#oracle.quorum.writing(id, write),
+          durable: write => this.#oracle.quorum.durable(id, write),
+        },
+      }),
+      random: random.fork(2),
+      watch: {
+        started: started => this.#oracle.started(started),
+        stopped: stopped => this.#oracle.stopped(stopped),
+        log: (from, level, phrase, fields) => this.#log(from, level, phrase, fields),
+        failed: error => this.#fail(error),
+      },
+    })
+    this.#nodes.push(node)
+  }
+
+  #log(
+    node: SimNode,
+    level: LogLevel,
+    phrase: string,
+    fields: Readonly<Record<string, unknown>>,
+  ): void {
+    this.#world.note(phrase.length)
+    if (this.#trace !== null && level !== 'trace') {
+      this.#note(node.id, `${level.padEnd(5)} ${phrase} ${fieldsText(fields)}`)
+    }
+    if (level === 'error' || level === 'fatal') {
+      const { err } = fields as { err?: unknown }
+      this.#fail(err instanceof Error ? err : new Violation('log', `${phrase} ${fieldsText(fields)}`))
+    }
+  }
+
+  #note(nodeId: NodeId, what: string): void {
+    this.#trace?.add(this.#world.nowMs, this.#world.events, nodeId, what)
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error ?? new Error('a failure without an error')
+  }
+
+  #every(periodUs: number, run: () => void): void {
+    this.#world.after(periodUs, this.#world.outside, () => {
+      run()
+      this.#every(periodUs, run)
+    })
+  }
+
+  #runFor(forMs: number): void {
+    const untilUs = this.#world.nowUs + forMs * 1000
+    while (this.#step(untilUs));
+  }
+
+  #runUntil(
+    phase: string,
+    withinMs: number,
+    isDone: () => boolean,
+    picture: () => string | null = () => null,
+  ): void {
+    const untilUs = this.#world.nowUs + withinMs * 1000
+    for (let steps = 0; ; steps++) {
+      // Looking at everything after every event would cost more than the event.
+      if (steps % 16 === 0 && isDone()) return
+      if (!this.#step(untilUs)) {
+        throw new LivenessError(`${phase} is not over after ${withinMs} ms: ${picture() ?? ''}`)
+      }
+    }
+  }
+
+  #step(untilUs: number): boolean {
+    const isMore = this.#world.step(untilUs)
+    if (this.#failure === null) this.#oracle.afterEvent(this.#world.current.id)
+    if (this.#failure !== null) throw this.#failure
+    return isMore
+  }
+
+  #outcome(): Outcome {
+    const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
+    const { producers, consumers, members, admin } = this.#workload
+    return {
+      seed: this.#options.seed,
+      failure: this.#failure === null ? null : describe(this.#failure),
+      simulatedMs: this.#world.nowMs,
+      events: this.#world.events,
+      hash: this.#world.hash,
+      faults: this.#nemesis.counts,
+      counts: {
+        ackedBatches: sum(producers.map(({ acked }) => acked.batches)),
+        ackedRecords: sum(producers.map(({ acked }) => acked.records)),
+        unknownBatches: sum(producers.map(({ unknown }) => unknown)),
+        recordsRead: sum(consumers.map(({ reader }) => reader.records)),
+        recordsReadByGroup: sum(members.map(({ records }) => records)),
+        generations: sum(members.map(({ generations }) => generations)),
+        offsetCommits: sum(members.map(({ commits }) => commits)),
+        ...admin.counts,
+        quorumElections: this.#oracle.quorum.elections,
+        metadataEntries: this.#oracle.quorum.committed,
+        images: this.#oracle.metadata.changes,
+        truncations: this.#oracle.logs.truncations,
+        ...this.#network.counts,
+      },
+      trace: this.#trace?.last ?? [],
+    }
+  }
+}
+
+function describe(error: unknown): Failure {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  const message = error instanceof Error ? error.message : String(error)
+  if (error instanceof LivenessError) return { kind: 'liveness', message, stack }
+  const isCheck = error instanceof Violation || error instanceof QuorumViolation
+  if (isCheck || error instanceof AssertionError) return { kind: 'correctness', message, stack }
+  return { kind: 'crash', message, stack }
+}

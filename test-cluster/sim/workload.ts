@@ -1,0 +1,179 @@
+import type { Prng } from '@trimaran/common'
+import { Admin } from './clients/admin.ts'
+import { Consumer } from './clients/consumer.ts'
+import { GroupMember } from './clients/group-member.ts'
+import { KafkaClient } from './clients/kafka-client.ts'
+import type { ClientWorld } from './clients/kafka-client.ts'
+import { Producer } from './clients/producer.ts'
+import { Reader } from './clients/reader.ts'
+import { Values } from './clients/values.ts'
+import type { Swarm } from './swarm.ts'
+
+const churnTopic = 'churn'
+const compressions = ['none', 'none', 'none', 'gzip', 'lz4'] as const
+
+/** The clients of a seed and what they do. */
+export class Workload {
+  readonly producers: Producer[] = []
+  readonly consumers: Consumer[] = []
+  readonly members: GroupMember[] = []
+  readonly admin: Admin
+  readonly topics: readonly string[]
+  /** All topics are there, and everything has begun. */
+  isReady = false
+  readonly #shared: ClientWorld
+  readonly #swarm: Swarm
+  readonly #random: Prng
+  readonly #values = new Values()
+  readonly #adminClient: KafkaClient
+  #running = 0
+
+  constructor(shared: ClientWorld, swarm: Swarm, random: Prng) {
+    this.#shared = shared
+    this.#swarm = swarm
+    this.#random = random
+    this.topics = swarm.topics.map((_, at) => `topic-${at + 1}`)
+    this.#adminClient = this.#client('admin')
+    this.admin = new Admin(this.#adminClient)
+  }
+
+  get isIdle(): boolean {
+    return this.#running === 0 && this.producers.every(producer => producer.isIdle)
+  }
+
+  /** Nothing new begins; what is under way goes on to its end. */
+  drain(): void {
+    this.#shared.isDraining = true
+  }
+
+  start(): void {
+    this.#spawn(this.#begin())
+  }
+
+  async #begin(): Promise<void> {
+    for (const [at, topic] of this.#swarm.topics.entries()) {
+      await this.admin.create({ name: this.topics[at] ?? '', ...topic, configs: [] })
+    }
+    this.isReady = true
+    for (let at = 0; at < this.#swarm.producers; at++) this.#produce(at, -1, true)
+    for (let at = 0; at < this.#swarm.plainProducers; at++) {
+      this.#produce(this.#swarm.producers + at, this.#random.pick([-1, 1, 0] as const), false)
+    }
+    for (let at = 0; at < this.#swarm.consumers; at++) {
+      const consumer = new Consumer(this.#client(`consumer-${at}`), this.#random.pick(this.topics), {
+        maxWaitMs: this.#random.pick([0, 100, 300]),
+        maxBytes: this.#random.pick([500, 100_000]),
+        fromFollowers: this.#random.chance(1, 2),
+      })
+      this.consumers.push(consumer)
+      this.#spawn(consumer.run())
+    }
+    for (let at = 0; at < this.#swarm.members; at++) {
+      const member = new GroupMember(this.#client(`member-${at}`), {
+        group: 'group-1',
+        topic: this.topics[0] ?? '',
+        sessionTimeoutMs: this.#random.pick([800, 2_000]),
+        heartbeatIntervalMs: 200,
+        lifeMs: this.#swarm.memberLifeMs === 0 ? 0 : this.#swarm.memberLifeMs + 700 * at,
+      })
+      this.members.push(member)
+      this.#spawn(member.run())
+    }
+    if (this.#swarm.hasAdmin) this.#spawn(this.#administer())
+  }
+
+  #produce(at: number, acks: -1 | 0 | 1, isIdempotent: boolean): void {
+    const topics = this.#swarm.hasAdmin ? [...this.topics, churnTopic] : this.topics
+    const producer = new Producer(
+      this.#client(`producer-${at}`),
+      {
+        topic: this.#random.pick(topics),
+        acks,
+        isIdempotent,
+        inFlightMax: this.#random.between(1, 5),
+        pauseMinMs: 3,
+        pauseMaxMs: this.#swarm.pauseMaxMs,
+        recordsMax: this.#random.pick([1, 5, 20]),
+        fillerBytesMax: this.#random.pick([10, 200]),
+        compression: this.#random.pick(compressions),
+        deliveryTimeoutMs: this.#random.pick([4_000, 15_000]),
+      },
+      this.#values,
+    )
+    this.producers.push(producer)
+    this.#spawn(producer.run())
+  }
+
+  async #administer(): Promise<void> {
+    const random = this.#random.fork(99)
+    const { admin, topics } = this
+    while (!this.#shared.isDraining) {
+      await this.#adminClient.sleep(random.between(100, 1_200))
+      if (this.#shared.isDraining) return
+      switch (random.between(0, 5)) {
+        case 0:
+        case 1:
+          await admin.create({
+            name: churnTopic,
+            partitionCount: random.between(1, 3),
+            replicationFactor: 3,
+            configs: [],
+          })
+          break
+        case 2:
+          await admin.delete(churnTopic)
+          break
+        case 3:
+          await admin.addPartition(random.pick(topics))
+          break
+        case 4:
+          await admin.electPreferred()
+          break
+        default:
+          await admin.setRetention(random.pick(topics))
+      }
+    }
+  }
+
+  /** After everything is over: all partitions from their beginning to their end. Resolves when they are read. */
+  async readAll(endOf: (topicId: string, partition: number) => number): Promise<void> {
+    const client = this.#client('final')
+    const names = this.#swarm.hasAdmin ? [...this.topics, churnTopic] : this.topics
+    await client.refresh(names)
+    const reader = new Reader(client, { maxWaitMs: 0, maxBytes: 1_000_000, fromFollowers: false })
+    const addresses = [...client.topics.values()].flatMap(topic => topic.partitions)
+    const positions = [...client.topics.values()].flatMap(topic =>
+      topic.partitions.map(({ topicId, partition }) => ({
+        topic: topic.name,
+        topicId,
+        partition,
+        offset: 0,
+        lastEpoch: -1,
+      })),
+    )
+    reader.seek(positions)
+    while (positions.some(one => one.offset < endOf(one.topicId, one.partition))) {
+      await reader.poll()
+      await client.sleep(5)
+    }
+    for (const { topicId, partition } of addresses) {
+      this.#shared.history.finallyRead.add(`${topicId}/${partition}`)
+    }
+  }
+
+  #client(name: string): KafkaClient {
+    return new KafkaClient(this.#shared, name, this.#random.fork(this.#nextStream++))
+  }
+
+  #nextStream = 1
+
+  #spawn(task: Promise<void>): void {
+    this.#running++
+    task.then(
+      () => {
+        this.#running--
+      },
+      (error: unknown) => this.#shared.fail(error),
+    )
+  }
+}
