@@ -1,4 +1,3 @@
-import { memoryUsage, uptime, cpuUsage } from 'node:process'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 let eventLoopDelay: ReturnType<typeof monitorEventLoopDelay> | undefined
@@ -12,14 +11,14 @@ export function processMetricsText(): string {
     eventLoopDelay = monitorEventLoopDelay({ resolution: 20 })
     eventLoopDelay.enable()
   }
-  const { rss, heapUsed, external, arrayBuffers } = memoryUsage()
-  const { user, system } = cpuUsage()
+  const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage()
+  const { user, system } = process.cpuUsage()
   const gauges: readonly (readonly [name: string, value: number])[] = [
     ['process_resident_memory_bytes', rss],
     ['nodejs_heap_size_used_bytes', heapUsed],
     ['nodejs_external_memory_bytes', external],
     ['nodejs_array_buffers_bytes', arrayBuffers],
-    ['process_uptime_seconds', uptime()],
+    ['process_uptime_seconds', process.uptime()],
     ['nodejs_eventloop_lag_p99_seconds', eventLoopDelay.percentile(99) / NANOSECONDS_PER_SECOND],
     ['nodejs_eventloop_lag_max_seconds', eventLoopDelay.max / NANOSECONDS_PER_SECOND],
   ]

@@ -1,13 +1,13 @@
-import { get } from 'node:http'
 import type { NodeStatus } from '@trimaran/server'
 import type { LocalNode } from './state.ts'
 
+/** Neither fetch nor an `import` of node:http: both load what costs more than the rest of a command. */
+const { get } = process.getBuiltinModule('node:http')
 /** A node that hangs must not hang what asks about it. */
 const statusTimeoutMs = 500
 
 /** What the node says about itself; null: it does not answer. */
 export function fetchStatus(node: LocalNode): Promise<NodeStatus | null> {
-  // Not fetch: loading it costs as much as the rest of a command.
   return new Promise(settle => {
     const request = get(
       { host: '127.0.0.1', port: node.httpPort, path: '/status', timeout: statusTimeoutMs },
