@@ -125,6 +125,9 @@ const replicationConfig = (properties: Properties): BrokerConfig['replication'] 
   ),
   recoveryPointCheckpointIntervalMs: properties.number('log.flush.offset.checkpoint.interval.ms'),
   retentionCheckIntervalMs: properties.number('log.retention.check.interval.ms'),
+  cleanerBackoffMs: properties.boolean('log.cleaner.enable')
+    ? properties.number('log.cleaner.backoff.ms')
+    : null,
 })
 
 const groupConfig = (properties: Properties): BrokerConfig['groups'] => ({

@@ -144,6 +144,12 @@ test('topics are deleted by name and by id, each once', async () => {
   expect(cluster.controller.image.topicsByName.has('c')).toBe(true)
 })
 
+test('a request may name as many topics as fit into it', async () => {
+  const topicNames = Array.from({ length: 130_000 }, (_, at) => `t${at}`)
+  const answer = await client.call(apis.deleteTopics, 5, { topicNames, timeoutMs: 1000 })
+  expect(answer.responses).toHaveLength(topicNames.length)
+})
+
 test('partitions are added, duplicates refused', async () => {
   await cluster.addTopic('a', [[1]])
   await cluster.addTopic('b', [[1]])

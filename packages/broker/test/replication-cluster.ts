@@ -33,6 +33,7 @@ export const replicaConfig = (
   highWatermarkCheckpointIntervalMs: 5_000,
   recoveryPointCheckpointIntervalMs: 60_000,
   retentionCheckIntervalMs: 300_000,
+  cleanerBackoffMs: null,
 })
 
 interface Wake {

@@ -39,6 +39,7 @@ const config: ReplicaConfig = {
   highWatermarkCheckpointIntervalMs: 100,
   recoveryPointCheckpointIntervalMs: 1_000_000,
   retentionCheckIntervalMs: 1_000_000,
+  cleanerBackoffMs: null,
 }
 const notClosed = { closed: false, onClose: () => () => {} }
 

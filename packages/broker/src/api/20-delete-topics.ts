@@ -38,8 +38,8 @@ export const deleteTopics = handler(
         responses.push(failed(topic, errorCodes.INVALID_REQUEST, problem))
       }
     }
-    if (wanted.length > 0) responses.push(...(await remove(wanted, request, context)))
-    return { throttleTimeMs: 0, responses }
+    const removed = wanted.length === 0 ? [] : await remove(wanted, request, context)
+    return { throttleTimeMs: 0, responses: [...responses, ...removed] }
   },
 )
 

@@ -1,5 +1,6 @@
 import { ClusterError } from '@trimaran/common'
 import type { CheckpointEntry, LogDirectory } from '@trimaran/log'
+import { Cleaner } from './cleaner.ts'
 import type { ReplicationContext } from './context.ts'
 import type { Flusher } from './flusher.ts'
 import type { LeaderSide } from './leader-side.ts'
@@ -21,14 +22,18 @@ const flushCheckMs = 1_000
 /** Logs looked after in one turn of the event loop: at some 20 µs each the loop stalls for about a millisecond. */
 const logsPerTurn = 64
 
-/** What time alone brings: ISR checks, checkpoints, fsyncs, retention. Every job spreads over the turns of the loop. */
+/** What time alone brings: ISR checks, checkpoints, fsyncs, retention, compaction. Every job spreads over the turns of the loop. */
 export class Housekeeping {
   readonly #options: HousekeepingOptions
   readonly #timers = new Set<Timer>()
+  readonly #cleaner: Cleaner | null
   #isStopped = false
 
   constructor(options: HousekeepingOptions) {
     this.#options = options
+    const { context, storageFailed } = options
+    const backoffMs = context.config.cleanerBackoffMs
+    this.#cleaner = backoffMs === null ? null : new Cleaner({ context, backoffMs, storageFailed })
   }
 
   start(): void {
@@ -42,10 +47,12 @@ export class Housekeeping {
       this.#spread(partition => this.#retain(partition)),
     )
     this.#every(flushCheckMs, () => this.#spread(partition => this.#flushIfDue(partition)))
+    this.#cleaner?.start()
   }
 
   stop(): void {
     this.#isStopped = true
+    this.#cleaner?.stop()
     for (const timer of this.#timers) this.#options.context.timers.cancel(timer)
   }
 

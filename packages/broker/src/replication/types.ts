@@ -58,6 +58,8 @@ export interface ReplicaConfig {
   readonly recoveryPointCheckpointIntervalMs: number
   /** log.retention.check.interval.ms (300000) */
   readonly retentionCheckIntervalMs: number
+  /** log.cleaner.backoff.ms (15000); null: log.cleaner.enable is false */
+  readonly cleanerBackoffMs: number | null
 }
 export interface TopicReplicaConfig {
   readonly log: LogConfig
