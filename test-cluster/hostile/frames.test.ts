@@ -52,7 +52,10 @@ test.each([
 test('HTTP and TLS on the Kafka port end their connections, and the log says what they were (K3)', async () => {
   expect(await fate(Buffer.from('GET /metrics HTTP/1.1\r\nHost: kafka\r\n\r\n'))).toBe('closed')
   expect(await fate(Buffer.from('POST / HTTP/1.1\r\n\r\n'))).toBe('closed')
-  const hello = Buffer.concat([Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]), Buffer.alloc(500)])
+  const hello = Buffer.concat([
+    Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]),
+    Buffer.alloc(500),
+  ])
   expect(await fate(hello)).toBe('closed')
   await until('the log names them', () => {
     const reasons = target.logged('connection closed by this broker').map(line => line['reason'])
@@ -104,7 +107,8 @@ test('large frames that are announced and never sent hold no memory (K5)', async
   const clients = await Promise.all(
     Array.from({ length: 200 }, () => RawClient.connect(target.ports.client)),
   )
-  for (const client of clients) client.send(Buffer.concat([int32(100 * 1024 * 1024), Buffer.alloc(16)]))
+  for (const client of clients)
+    client.send(Buffer.concat([int32(100 * 1024 * 1024), Buffer.alloc(16)]))
   await scene.expectHealthy([target])
   expect(target.rssBytes() - before).toBeLessThan(64 * 1024 * 1024)
   for (const client of clients) client.destroy()
@@ -139,7 +143,8 @@ test('ten thousand pipelined requests are answered in order, however slowly they
   client.socket.resume()
   for (let at = 0; at < count; at++) {
     const frame = await client.frame()
-    if (frame?.readInt32BE(0) !== at) expect.fail(`answer ${frame?.readInt32BE(0)} instead of ${at}`)
+    if (frame?.readInt32BE(0) !== at)
+      expect.fail(`answer ${frame?.readInt32BE(0)} instead of ${at}`)
   }
   client.destroy()
 })

@@ -429,7 +429,7 @@ export class Shard implements GroupHost {
       if (operation.refuse === null) kept.push(operation)
       else operation.refuse(errorCode)
     }
-    slot.queue.push(...kept)
+    for (const operation of kept) slot.queue.push(operation)
   }
 
   // Upkeep

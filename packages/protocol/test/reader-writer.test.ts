@@ -118,6 +118,16 @@ describe('lengths', () => {
     expect(() => reader.arrayLength(1)).toThrow('too many')
   })
 
+  test('a request of more than 131,072 elements is refused unless the reader is told otherwise', () => {
+    const claim = (count: number): Uint8Array => {
+      const bytes = Buffer.alloc(4 + count)
+      bytes.writeInt32BE(count)
+      return bytes
+    }
+    expect(new Reader(claim(131_072)).arrayLength(1)).toBe(131_072)
+    expect(() => new Reader(claim(131_073)).arrayLength(1)).toThrow('too many')
+  })
+
   test('a field must not reach past the end of the tagged field it is in', () => {
     const reader = new Reader(Uint8Array.of(2, 9, 9, 9, 9))
     const outer = reader.openTag()

@@ -35,7 +35,9 @@ export class Bystander {
   static async start(bootstrapServers: string): Promise<Bystander> {
     const client = new ClusterClient({ bootstrapServers, clientId: 'bystander' })
     await client.request(apis.createTopics, {
-      topics: [{ name: topic, numPartitions: 3, replicationFactor: 3, assignments: [], configs: [] }],
+      topics: [
+        { name: topic, numPartitions: 3, replicationFactor: 3, assignments: [], configs: [] },
+      ],
       timeoutMs: 10_000,
       validateOnly: false,
     })
@@ -137,7 +139,8 @@ export class Bystander {
     }
     for (const { partition, offset, value } of records) {
       const expected = this.#nextSeen.get(partition) ?? 0
-      if (offset !== expected) this.#failed.push(`offset ${offset} of ${partition} after ${expected - 1}`)
+      if (offset !== expected)
+        this.#failed.push(`offset ${offset} of ${partition} after ${expected - 1}`)
       this.#nextSeen.set(partition, offset + 1)
       this.#seen.set(`${partition}@${offset}`, Buffer.from(value ?? []).toString())
     }

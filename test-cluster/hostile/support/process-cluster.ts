@@ -66,7 +66,9 @@ export class NodeProcess {
     const settings = { 'log.dirs': this.dataDirectory, ...this.#settings, ...overrides }
     writeFileSync(
       config,
-      Object.entries(settings).map(([key, value]) => `${key}=${value}\n`).join(''),
+      Object.entries(settings)
+        .map(([key, value]) => `${key}=${value}\n`)
+        .join(''),
     )
     const log = openSync(this.#logPath, 'a')
     const child = spawn(process.execPath, [main, 'start', '--config', config], {
@@ -210,7 +212,8 @@ export class ProcessCluster {
     const ids = nodes.map(({ nodeId }) => nodeId)
     await until(`nodes ${ids.join(', ')} are ready`, async () => {
       const dead = nodes.find(node => !node.isAlive)
-      if (dead !== undefined) throw new Error(`node ${dead.nodeId} died:\n${dead.log().slice(-2000)}`)
+      if (dead !== undefined)
+        throw new Error(`node ${dead.nodeId} died:\n${dead.log().slice(-2000)}`)
       const statuses = await Promise.all(nodes.map(node => node.status()))
       return statuses.every(status => status !== null && isReady(status, ids))
     })
@@ -283,6 +286,8 @@ export async function within<T>(done: Promise<T>, timeoutMs: number, what: strin
 /** Nothing of the caller's Kafka settings may reach a node under test. */
 function ownEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(KAFKA_|CLUSTER_ID|VITEST|NODE_OPTIONS)/.test(name)),
+    Object.entries(process.env).filter(
+      ([name]) => !/^(KAFKA_|CLUSTER_ID|VITEST|NODE_OPTIONS)/.test(name),
+    ),
   )
 }

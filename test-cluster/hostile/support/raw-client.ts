@@ -4,7 +4,6 @@ import { apis, decodeResponse, encodeRequest, responseReader } from '@trimaran/p
 import type { Api, Decoded, Encodable, Struct } from '@trimaran/protocol'
 
 const timeoutMs = 10_000
-/** What went before is dropped from the buffer when this much has been taken. */
 const sizeBytes = 4
 
 /** A socket that says anything: bytes out, frames in, and how it ended. */
@@ -12,7 +11,8 @@ export class RawClient {
   readonly socket: Socket
   /** `end`: FIN first; `reset`: nothing but an error. */
   readonly closed: Promise<'end' | 'reset'>
-  #received = Buffer.alloc(0)
+  #chunks: Buffer[] = []
+  #receivedBytes = 0
   #isClosed = false
   #wake: () => void = () => {}
   #correlationId = 0
@@ -31,7 +31,8 @@ export class RawClient {
     this.socket = socket
     let ended = false
     socket.on('data', chunk => {
-      this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk])
+      this.#chunks.push(chunk)
+      this.#receivedBytes += chunk.length
       this.#wake()
     })
     socket.on('error', () => {})
@@ -60,18 +61,26 @@ export class RawClient {
     const timer = setTimeout(() => this.socket.destroy(), timeoutMs)
     try {
       for (;;) {
-        const size = this.#received.length < sizeBytes ? null : this.#received.readInt32BE(0)
-        if (size !== null && this.#received.length >= sizeBytes + size) {
-          const frame = this.#received.subarray(sizeBytes, sizeBytes + size)
-          this.#received = this.#received.subarray(sizeBytes + size)
-          return frame
-        }
+        const frame = this.#takeFrame()
+        if (frame !== null) return frame
         if (this.#isClosed) return null
         await new Promise<void>(resolve => (this.#wake = resolve))
       }
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  #takeFrame(): Buffer | null {
+    if (this.#receivedBytes < sizeBytes) return null
+    if ((this.#chunks[0] as Buffer).length < sizeBytes) this.#chunks = [Buffer.concat(this.#chunks)]
+    const end = sizeBytes + (this.#chunks[0] as Buffer).readInt32BE(0)
+    if (this.#receivedBytes < end) return null
+    const all = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks)
+    const received = all as Buffer
+    this.#chunks = received.length > end ? [received.subarray(end)] : []
+    this.#receivedBytes -= end
+    return received.subarray(sizeBytes, end)
   }
 
   async request<Q extends Struct, R extends Struct>(

@@ -49,7 +49,10 @@ export class Scene {
           numPartitions: options.partitions ?? 1,
           replicationFactor: options.replicationFactor ?? 3,
           assignments: [],
-          configs: Object.entries(options.configs ?? {}).map(([key, value]) => ({ name: key, value })),
+          configs: Object.entries(options.configs ?? {}).map(([key, value]) => ({
+            name: key,
+            value,
+          })),
         },
       ],
       timeoutMs: 10_000,
