@@ -102,6 +102,8 @@ export class ClusterNode {
   #bytesSinceSnapshot = 0
   #entriesSinceSnapshot = 0
   #halted = false
+  /** Under way on the clock. */
+  readonly #wakes = new Set<() => void>()
   #stopping: Promise<void> | null = null
 
   constructor(options: ClusterNodeOptions) {
@@ -210,6 +212,8 @@ export class ClusterNode {
     this.#channel.halt()
     this.#rpc.halt()
     this.#waitingForActivation = []
+    for (const cancel of this.#wakes) cancel()
+    this.#abandonHandOver()
   }
 
   status(): NodeStatus {
@@ -474,11 +478,24 @@ export class ClusterNode {
     }
   }
 
+  /** What a node waits for ends with it: a timer of a killed one would keep its process alive and its memory in use. */
   #guardedClock(clock: Clock): Clock {
     return {
       monotonicMs: () => clock.monotonicMs(),
       wallMs: () => clock.wallMs(),
-      wakeAt: (deadlineMs, wake) => clock.wakeAt(deadlineMs, () => this.#guard(wake)),
+      wakeAt: (deadlineMs, wake) => {
+        if (this.#halted) return () => {}
+        const cancelWake = clock.wakeAt(deadlineMs, () => {
+          this.#wakes.delete(cancel)
+          this.#guard(wake)
+        })
+        const cancel = (): void => {
+          this.#wakes.delete(cancel)
+          cancelWake()
+        }
+        this.#wakes.add(cancel)
+        return cancel
+      },
     }
   }
 

@@ -21,6 +21,8 @@ class World {
   readonly sent: { to: NodeId; envelope: Envelope }[] = []
   readonly fatal: unknown[] = []
   readonly node: ClusterNode
+  /** Waits under way on the node's clock. */
+  readonly wakes = new Set<object>()
   receiver: PeerReceiver | null = null
 
   constructor(
@@ -46,7 +48,7 @@ class World {
         logDirectory: 'logs',
         properties,
       },
-      clock: this.clock as Clock,
+      clock: this.#countedClock(),
       random: new Prng(1),
       disk: new MemoryDisk(),
       durable,
@@ -62,6 +64,25 @@ class World {
       logEvent: () => {},
       onFatal: error => this.fatal.push(error),
     })
+  }
+
+  #countedClock(): Clock {
+    return {
+      monotonicMs: () => this.clock.monotonicMs(),
+      wallMs: () => this.clock.wallMs(),
+      wakeAt: (deadlineMs, wake) => {
+        const wait = {}
+        this.wakes.add(wait)
+        const cancel = this.clock.wakeAt(deadlineMs, () => {
+          this.wakes.delete(wait)
+          wake()
+        })
+        return () => {
+          this.wakes.delete(wait)
+          cancel()
+        }
+      },
+    }
   }
 
   async run(forMs: number): Promise<void> {
@@ -167,4 +188,25 @@ test('the metadata log is cut by a snapshot once it has grown by as much as is c
   again.node.start()
   await again.run(500)
   expect(again.node.image.topicsByName.size).toBe(60)
+})
+
+test('a halted node leaves no timer behind, so that a process that ends its cluster ends itself', async () => {
+  const world = new World()
+  world.node.start()
+  await world.run(500)
+  expect(world.wakes.size).toBeGreaterThan(0)
+  world.node.halt()
+  expect(world.wakes.size).toBe(0)
+  await world.run(1000)
+  expect(world.wakes.size).toBe(0)
+})
+
+test('a stop that is under way when the node halts comes to its end', async () => {
+  const world = new World()
+  world.node.start()
+  await world.run(500)
+  // The hand-over waits for an answer that will not come any more.
+  const stopped = world.node.shutdown()
+  world.node.halt()
+  await expect(Promise.race([stopped.then(() => 'ended'), world.run(500)])).resolves.toBe('ended')
 })
