@@ -84,6 +84,16 @@ function connect(a: Host, b: Host): [End, End] {
   return ends
 }
 
+/** An attempt to connect. Whoever gives it up must close what it may have opened at the other side. */
+interface Dial {
+  readonly from: Host
+  readonly to: NodeId
+  readonly answered: (end: End) => void
+  readonly refused: () => void
+  end: End | null
+  isOver: boolean
+}
+
 /** The network between the nodes: who can reach whom, and how late. */
 export class SimNetwork {
   readonly world: World
@@ -96,6 +106,8 @@ export class SimNetwork {
   readonly #blocked = new Set<string>()
   readonly #random: Prng
   readonly #ends = new Set<End>()
+  /** Those in which something waits. */
+  readonly #stalled = new Set<Pipe>()
   #connections = 0
 
   constructor(options: {
@@ -136,13 +148,13 @@ export class SimNetwork {
   heal(): void {
     this.#blocked.clear()
     this.#slowUs.clear()
-    for (const end of [...this.#ends]) this.#release(end.out)
+    for (const pipe of [...this.#stalled]) this.#release(pipe)
   }
 
   unblock(from: number | string, to: number | string): void {
     this.#blocked.delete(`${from}→${to}`)
-    for (const end of [...this.#ends]) {
-      if (end.host.nodeId === from && end.peer.host.nodeId === to) this.#release(end.out)
+    for (const pipe of [...this.#stalled]) {
+      if (pipe.from.host.nodeId === from && pipe.to.host.nodeId === to) this.#release(pipe)
     }
   }
 
@@ -164,11 +176,13 @@ export class SimNetwork {
       if (end.host !== host) continue
       end.isOpen = false
       this.#ends.delete(end)
+      this.#stalled.delete(end.peer.out)
       if (how === 'dead') this.push(end.out, { frame: null, message: null })
     }
   }
 
-  dial(from: Host, to: NodeId, answered: (end: End) => void, refused: () => void): void {
+  dial(dial: Dial): void {
+    const { from, to, answered, refused } = dial
     const target = this.hosts.get(to)
     const { world } = this
     if (target === undefined || this.isBlocked(from.nodeId, to)) return
@@ -187,6 +201,11 @@ export class SimNetwork {
         theirs.heardUs = world.nowUs
         mine.heardUs = world.nowUs
         target.links?.established(from.nodeId, theirs)
+        if (dial.isOver) {
+          this.close(mine)
+          return
+        }
+        dial.end = mine
         if (this.isBlocked(to, from.nodeId)) return
         world.after(this.delayUs(to, from.nodeId), from.owner, () => answered(mine))
       })
@@ -234,8 +253,10 @@ export class SimNetwork {
     pipe.lastAtUs = Math.max(pipe.lastAtUs + 1, this.world.nowUs + delayUs)
     this.world.at(pipe.lastAtUs, to.host.owner, () => {
       const isBlocked = this.isBlocked(there, to.host.nodeId)
-      if (pipe.held.length > 0 || isBlocked) pipe.held.push(item)
-      else this.#deliver(pipe, item)
+      if (pipe.held.length > 0 || isBlocked) {
+        pipe.held.push(item)
+        this.#stalled.add(pipe)
+      } else this.#deliver(pipe, item)
     })
   }
 
@@ -263,7 +284,10 @@ export class SimNetwork {
 
   /** One after the other, and whatever arrives meanwhile behind them. */
   #release(pipe: Pipe, delayUs = this.delayUs(pipe.from.host.nodeId, pipe.to.host.nodeId)): void {
-    if (pipe.held.length === 0) return
+    if (pipe.held.length === 0) {
+      this.#stalled.delete(pipe)
+      return
+    }
     const { from, to } = pipe
     this.world.after(delayUs, to.host.owner, () => {
       const item = pipe.held[0]
@@ -306,7 +330,7 @@ interface Peer {
   isKnown: boolean
   /** The first is in use; another may exist when both sides dialled at the same time. */
   ends: End[]
-  dialing: object | null
+  dialing: Dial | null
   suspect: boolean
   backoffUs: number
   wantedUntilUs: number
@@ -382,27 +406,35 @@ export class SimLinks implements PeerLinks {
     peer.cancelRedial = null
     if (!peer.isKnown || peer.dialing !== null) return
     const { world } = this.#network
-    const dial = {}
-    peer.dialing = dial
     const { owner } = this.#host
     const failed = (): void => {
       if (peer.dialing !== dial) return
       peer.dialing = null
+      dial.isOver = true
+      if (dial.end !== null) this.#network.close(dial.end)
       this.#judge(peer)
       this.#redial(peer)
     }
+    const answered = (end: End): void => {
+      if (peer.dialing !== dial) return
+      peer.dialing = null
+      dial.isOver = true
+      if (end.isOpen) this.established(peer.nodeId, end)
+    }
+    const dial: Dial = {
+      from: this.#host,
+      to: peer.nodeId,
+      answered,
+      refused: failed,
+      end: null,
+      isOver: false,
+    }
+    peer.dialing = dial
     world.after(goneAfterUs, owner, () => {
       if (peer.dialing === dial) this.#judge(peer)
     })
     world.after(dialTimeoutUs, owner, failed)
-    const answered = (end: End): void => {
-      const isAwaited = peer.dialing === dial && end.isOpen
-      if (isAwaited) {
-        peer.dialing = null
-        this.established(peer.nodeId, end)
-      } else this.#network.close(end)
-    }
-    this.#network.dial(this.#host, peer.nodeId, answered, failed)
+    this.#network.dial(dial)
   }
 
   #redial(peer: Peer): void {

@@ -129,6 +129,8 @@ export class QuorumChecker {
   writing(nodeId: number, write: QuorumWrite): void {
     const endOffset = write.snapshot?.id.endOffset ?? 0
     const node = this.#node(nodeId)
+    // What is committed in the very step that saves the snapshot was not looked at yet.
+    if (write.snapshot && write.truncateTo === undefined) this.#checkCommit(node)
     if (endOffset >= this.committed.length)
       violated('R17', `a snapshot of ${endOffset}, uncommitted`)
     node.memory.apply(write)
