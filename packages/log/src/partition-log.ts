@@ -330,7 +330,11 @@ export class PartitionLog {
    * batch drops the whole batch.
    */
   truncateTo(offset: Offset): void {
-    if (offset >= this.#logEndOffset) return
+    if (offset >= this.#logEndOffset) {
+      // An epoch that was assigned at the end and got no record may be one that the leader never had.
+      this.#epochs.truncateFromEnd(offset)
+      return
+    }
     assert(offset >= this.#logStartOffset, `truncation to ${offset} below the log's start`)
     this.#checkWritable()
     const number = this.#segments.floor(offset)

@@ -230,6 +230,16 @@ test('truncation inside a batch drops the whole batch, and appends go on where i
   expect(bench.log.logEndOffset).toBe(4)
 })
 
+test('truncation to the end of the log drops an epoch that began there and got no record', () => {
+  const bench = new Bench()
+  bench.append({ count: 3 }, 1)
+  bench.log.assignLeaderEpoch(4, 3)
+  bench.log.truncateTo(3)
+  expect(bench.log).toMatchObject({ logEndOffset: 3, latestEpoch: 1 })
+  expect(bench.append({ count: 1 }, 2)).toBe(3)
+  expect(bench.log.endOffsetForEpoch(1)).toEqual({ epoch: 1, endOffset: 3 })
+})
+
 test('truncation never goes below the start of the log', () => {
   const bench = new Bench()
   for (let number = 0; number < 5; number++) bench.append({ count: 2 })
