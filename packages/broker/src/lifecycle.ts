@@ -65,6 +65,8 @@ export class BrokerLifecycle {
   #brokerEpoch: BrokerEpoch = noEpoch
   #fenced = true
   #image: Image | null = null
+  /** Another broker is in controlled shutdown, which ends when the controller has heard that all others know. */
+  #othersLeave = false
   #busy = false
   /** Something happened while a request was under way: beat again at once. */
   #again = false
@@ -97,16 +99,28 @@ export class BrokerLifecycle {
     this.#act()
   }
 
-  /** Own changes in the metadata are answered at once: caught up, fenced by surprise, nothing left to lead. */
+  /**
+   * What others wait to hear is told at once: that this broker is caught up, fenced by surprise, has nothing left to
+   * lead, or knows that another one leaves.
+   */
   onMetadata(image: Image): void {
     const before = this.#image
     this.#image = image
+    if (before?.brokers !== image.brokers) this.#othersLeave = this.#isLeftByOthers(image)
     if (this.#state === 'notRunning' || this.#state === 'shuttingDown') return
     if (this.#brokerEpoch === noEpoch) return
     const me = this.#options.registration.brokerId
     const changed = before?.brokers.get(me) !== image.brokers.get(me)
     const waitsForMetadata = this.#fenced || this.#state === 'pendingControlledShutdown'
-    if (changed || waitsForMetadata) this.#act()
+    if (changed || waitsForMetadata || this.#othersLeave) this.#act()
+  }
+
+  #isLeftByOthers({ brokers }: Image): boolean {
+    const me = this.#options.registration.brokerId
+    for (const { id, fenced, inControlledShutdown } of brokers.values()) {
+      if (id !== me && inControlledShutdown && !fenced) return true
+    }
+    return false
   }
 
   /** Resolves when the controller has moved everything away, or it took too long. */

@@ -182,3 +182,38 @@ test('a broker that never became a member leaves at once', async () => {
   await lifecycle.controlledShutdown()
   expect(lifecycle.state).toBe('shuttingDown')
 })
+
+test('while another broker leaves, it is told at once how far the metadata is applied here: it waits for that', async () => {
+  const { clock, controller, lifecycle } = given()
+  lifecycle.start()
+  await clock.advance(0)
+  const registration = {
+    brokerId: 2,
+    clusterId: 'cluster',
+    incarnationId: 'incarnationBBBBBBBBBBB',
+    previousBrokerEpoch: -1,
+    endpoints: [],
+    nodeHost: 'node2',
+    nodePort: 9093,
+    rack: null,
+    logDirs: [zeroUuid],
+  }
+  const { brokerEpoch } = await controller.request('registerBroker', registration)
+  await clock.advance(100)
+  const change = { kind: 'brokerChange', brokerId: 2, brokerEpoch } as const
+  const toldAfter = async (
+    flags: Readonly<Record<'fenced' | 'inControlledShutdown', boolean | null>>,
+  ): Promise<number[]> => {
+    const before = controller.log.length
+    controller.commit([{ ...change, ...flags }])
+    await clock.advance(0)
+    return controller.log
+      .slice(before)
+      .map(({ request }) => (request as { metadataOffset: number }).metadataOffset)
+  }
+  expect(await toldAfter({ fenced: false, inControlledShutdown: false })).toEqual([])
+  expect(await toldAfter({ fenced: null, inControlledShutdown: true })).toEqual([
+    controller.image.endOffset,
+  ])
+  expect(await toldAfter({ fenced: true, inControlledShutdown: null })).toEqual([])
+})
