@@ -1,4 +1,5 @@
 import type { Clock } from '@trimaran/common'
+import type { GroupCoordinator } from '@trimaran/coordinator'
 import type { LifecycleState } from './lifecycle.ts'
 import { bean, type MetricsRegistry } from './metrics.ts'
 import type { ReplicationStatus } from './replication/types.ts'
@@ -14,6 +15,15 @@ const stateNumbers: Readonly<Record<LifecycleState, number>> = {
 }
 
 type CountOf = keyof ReplicationStatus
+type GroupStatus = ReturnType<GroupCoordinator['status']>
+
+const groupStates = [
+  'PreparingRebalance',
+  'CompletingRebalance',
+  'Stable',
+  'Dead',
+  'Empty',
+] as const satisfies readonly (keyof GroupStatus['groupsByState'])[]
 
 const replicaGauges: readonly (readonly [name: string, count: CountOf])[] = [
   ['PartitionCount', 'partitionCount'],
@@ -33,7 +43,11 @@ const replicaCounters: readonly (readonly [name: string, count: CountOf])[] = [
 export function registerBrokerGauges(
   registry: MetricsRegistry,
   clock: Clock,
-  read: { readonly state: () => LifecycleState; readonly replication: () => ReplicationStatus },
+  read: {
+    readonly state: () => LifecycleState
+    readonly replication: () => ReplicationStatus
+    readonly groups: () => GroupStatus
+  },
 ): void {
   const replication = oncePerMoment(clock, read.replication)
   for (const [name, count] of replicaGauges) {
@@ -57,6 +71,21 @@ export function registerBrokerGauges(
     bean('kafka.server', 'KafkaServer', 'BrokerState'),
     () => stateNumbers[read.state()],
   )
+  registerGroupGauges(registry, oncePerMoment(clock, read.groups))
+}
+
+function registerGroupGauges(registry: MetricsRegistry, groups: () => GroupStatus): void {
+  const groupBean = (name: string): ReturnType<typeof bean> =>
+    bean('kafka.coordinator.group', 'GroupMetadataManager', name)
+  const countIn = (state: (typeof groupStates)[number]): number => groups().groupsByState[state]
+  registry.gauge(groupBean('NumGroups'), () =>
+    groupStates.reduce((sum, state) => sum + countIn(state), 0),
+  )
+  for (const state of groupStates) {
+    registry.gauge(groupBean(`NumGroups${state}`), () => countIn(state))
+  }
+  registry.gauge(groupBean('NumPartitions'), () => groups().partitions)
+  registry.gauge(groupBean('NumPartitionsLoading'), () => groups().loadingPartitions)
 }
 
 /** A look reads a dozen numbers of one walk over the partitions. */

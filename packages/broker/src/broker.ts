@@ -130,6 +130,7 @@ export class Broker implements MetadataPublisher {
     registerBrokerGauges(this.metrics.registry, clock, {
       state: () => this.#lifecycle.state,
       replication: () => this.#replicas.status(),
+      groups: () => this.#groups.coordinator.status(),
     })
   }
 

@@ -108,6 +108,20 @@ test.each(versions(0, 9))('a consumer lives with JoinGroup v%i', async version =
   expect(groups[0]).toMatchObject({ errorCode: 0, groupState: 'Empty' })
 })
 
+test('metrics count the groups of this broker by state, and the partitions that hold them', async () => {
+  const { cluster, consumer } = await started()
+  const text = () => cluster.broker(1).metrics.registry.prometheusText()
+  const bean = 'kafka_coordinator_group_groupmetadatamanager'
+  expect(text()).toContain(`${bean}_numgroups 0\n`)
+  expect(text()).toContain(`${bean}_numpartitions 4\n`)
+  expect(text()).toContain(`${bean}_numpartitionsloading 0\n`)
+  await consumer.join(9)
+  await cluster.clock.advance(20)
+  expect(text()).toContain(`${bean}_numgroups 1\n`)
+  expect(text()).toContain(`${bean}_numgroupscompletingrebalance 1\n`)
+  expect(text()).toContain(`${bean}_numgroupsstable 0\n`)
+})
+
 test('an error of JoinGroup has an empty protocol name before v7 and none since', async () => {
   const { consumer } = await started()
   const request = {
