@@ -13,6 +13,11 @@ const FRAMES_PER_TURN = 64
 const MAX_UNREAD_BYTES = 1024 * 1024
 /** Bytes of requests being handled for one connection; beyond, the rest stays in the kernel. One frame may pass it. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024
+/**
+ * Requests that are read while earlier ones have to be done first. Who reads nothing does not hear of a reset either, and
+ * keeps what the connection holds until the long poll before it ends: a few hundred small requests are read ahead.
+ */
+const READ_AHEAD_BYTES = 64 * 1024
 const SIZE_BYTES = 4
 const LINGER_MS = 1_000
 /** Its answers are small, whatever it asks for, and it is the only request that clients pipeline for speed. */
@@ -151,8 +156,8 @@ export class KafkaConnection {
       if (!isFull) this.#handle(frame)
     }
     if (this.#closing) return
-    if (isFull) this.#pause()
-    else if (this.#inputEnded) this.finish()
+    if (isFull && this.#frames.bufferedBytes >= READ_AHEAD_BYTES) this.#pause()
+    else if (!isFull && this.#inputEnded) this.finish()
     else this.#readOn()
   }
 

@@ -335,6 +335,21 @@ test('a reset while a request is parked tells the handler, once (K20)', async ()
   expect(listener.connectionCount).toBe(0)
 })
 
+test('a reset is heard while a request waits for a parked one of its kind (K20)', async () => {
+  const closed = Promise.withResolvers<void>()
+  const { dial, listener } = await listening(connection => {
+    connection.onClose(() => closed.resolve())
+    return new Promise(() => {})
+  })
+  const client = dial()
+  client.send(Buffer.concat([text('long poll'), text('long poll again')]))
+  while (listener.connectionCount === 0) await new Promise(resolve => setImmediate(resolve))
+  await new Promise(resolve => setTimeout(resolve, 20))
+  client.socket.resetAndDestroy()
+  await closed.promise
+  expect(listener.connectionCount).toBe(0)
+})
+
 test('a client that does not read stops being served until it does', async () => {
   const big = Buffer.alloc(256 * 1024, 1)
   let handled = 0

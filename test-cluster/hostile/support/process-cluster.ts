@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync } from 'node:fs'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -120,8 +120,17 @@ export class NodeProcess {
     return Number(/^VmRSS:\s+(\d+) kB/m.exec(text)?.[1]) * 1024
   }
 
-  openFileCount(): number {
-    return readdirSync(`/proc/${this.#child?.pid}/fd`).length
+  /** Open sockets: files come and go with partitions. */
+  socketCount(): number {
+    const directory = `/proc/${this.#child?.pid}/fd`
+    const isSocket = (name: string): boolean => {
+      try {
+        return readlinkSync(join(directory, name)).startsWith('socket:')
+      } catch {
+        return false
+      }
+    }
+    return readdirSync(directory).filter(isSocket).length
   }
 
   log(): string {
