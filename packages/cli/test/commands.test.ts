@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { startCluster, type Cluster } from '@trimaran/server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ClusterClient } from '../src/client/index.ts'
 
 const main = join(import.meta.dirname, '../src/main.ts')
 let cluster: Cluster
@@ -34,6 +35,30 @@ function trimaran(args: readonly string[], input = ''): Promise<Outcome> {
     child.stdin.end(input)
   })
 }
+
+test('a reader that has seen enough ends a command quietly', async () => {
+  const child = spawn(process.execPath, [main, 'quorum', 'status'], {
+    env: { ...process.env, TRIMARAN_BOOTSTRAP_SERVER: cluster.bootstrapServers },
+  })
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.on('data', chunk => (stderr += String(chunk)))
+  await new Promise(settle => child.on('close', settle))
+  expect(stderr).toBe('')
+})
+
+test('a client that has had an answer waits for a cluster that is away for a moment', async () => {
+  await using alone = await startCluster({ nodes: 1 })
+  const client = new ClusterClient({ bootstrapServers: alone.bootstrapServers })
+  await client.metadata([])
+  await alone.kill(1)
+  const later = client.metadata([])
+  const refused = new ClusterClient({ bootstrapServers: alone.bootstrapServers }).metadata([])
+  await expect(refused).rejects.toThrow(/No broker can be reached/)
+  await alone.restart(1)
+  expect((await later).brokers).toHaveLength(1)
+  await client.close()
+})
 
 test('a topic is created, described, listed, grown and deleted', async () => {
   const created = await trimaran([

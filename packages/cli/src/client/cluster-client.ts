@@ -114,9 +114,14 @@ export class ClusterClient {
     topics: readonly string[] | null,
     allowAutoTopicCreation = false,
   ): Promise<Metadata> {
-    const answer = await this.request(apis.metadata, {
-      topics: topics === null ? null : topics.map(name => ({ name })),
-      allowAutoTopicCreation,
+    const answer = await this.retry(async () => {
+      const told = await this.request(apis.metadata, {
+        topics: topics === null ? null : topics.map(name => ({ name })),
+        allowAutoTopicCreation,
+      })
+      // A broker that has just started knows of nobody who lives, not even of itself.
+      if (told.brokers.length === 0) throw new RetriableError('no broker is alive yet', true)
+      return told
     })
     this.#addresses.clear()
     for (const broker of answer.brokers)
@@ -168,11 +173,22 @@ export class ClusterClient {
         return await attempt()
       } catch (error) {
         const mayRetry =
-          error instanceof ConnectionError || (error instanceof RetriableError && error.retriable)
+          error instanceof ConnectionError ||
+          (error instanceof RetriableError && error.retriable) ||
+          this.#isOutage(error)
         if (!mayRetry || performance.now() > deadlineMs) throw error
         await sleep(retryPauseMs)
       }
     }
+  }
+
+  /** No broker at all: a wrong address at first, but a cluster that restarts once there was an answer. */
+  #isOutage(error: unknown): boolean {
+    return (
+      error instanceof CliError &&
+      error.exitCode === exitCodes.unreachable &&
+      this.#addresses.size > 0
+    )
   }
 
   async close(): Promise<void> {
