@@ -76,12 +76,14 @@ async function open(
     { systemClock },
     { systemRandom },
     { claimDirectory },
+    { releaseStartUpMemory },
   ] = await Promise.all([
     import('./node-host.ts'),
     import('./node-storage.ts'),
     import('./ports/clock.ts'),
     import('./ports/random.ts'),
     import('./config/data-directory.ts'),
+    import('./start-up-memory.ts'),
     import('@grpc/grpc-js'),
     import('level'),
   ])
@@ -110,6 +112,7 @@ async function open(
     const { port } = await serveHttp(config.httpListener, () => host.node)
     logEvent('info', 'http served', { host: config.httpListener.host, port })
   }
+  releaseStartUpMemory()
   logEvent('info', 'node started', {
     clusterId,
     endpoints: host.endpoints.map(
