@@ -14,7 +14,7 @@ import {
   type LocalNode,
 } from './state.ts'
 
-const main = join(import.meta.dirname, '..', 'main.ts')
+const nodeProcess = join(import.meta.dirname, 'node-process.ts')
 /** Node's own default place. Said in the environment, it holds for the very first module, too. */
 const compileCache = join(tmpdir(), 'node-compile-cache')
 /** A clean stop moves leaderships and flushes; longer than this it is not clean any more. */
@@ -62,15 +62,11 @@ export function spawnNode(directory: string, state: LocalCluster, id: number): n
   const own = nodeDirectory(directory, id)
   const log = openSync(logFile(directory, id), 'a')
   try {
-    const child = spawn(
-      process.execPath,
-      [main, 'start', '--config', resolve(own, 'server.properties')],
-      {
-        detached: true,
-        stdio: ['ignore', log, log],
-        env: { NODE_COMPILE_CACHE: compileCache, ...process.env, CLUSTER_ID: state.clusterId },
-      },
-    )
+    const child = spawn(process.execPath, [nodeProcess, resolve(own, 'server.properties')], {
+      detached: true,
+      stdio: ['ignore', log, log],
+      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, CLUSTER_ID: state.clusterId },
+    })
     if (child.pid === undefined) throw new CliError(`Node ${id} could not be started.`)
     child.unref()
     writePid(directory, id, child.pid)
