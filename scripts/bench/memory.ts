@@ -3,7 +3,7 @@ import { residentBytes } from './conditions.ts'
 import { connect, createTopic, layoutOf, prepareBatch, produce, untilGiven } from './client.ts'
 import { makeTopic, produceFor } from './load.ts'
 import type { BenchContext, Measurement } from './measurement.ts'
-import { ProcessCluster } from './process-cluster.ts'
+import { fillCompileCache, ProcessCluster } from './process-cluster.ts'
 
 const usualRounds = 3
 const idlePartitions = 100
@@ -19,6 +19,7 @@ export const memory: Measurement = {
   title: `resident memory of the three nodes: idle with ${idlePartitions} partitions, and under load`,
   async measure(context) {
     const rounds = context.rounds(usualRounds)
+    await fillCompileCache(context)
     const idle: number[] = []
     const busy: number[] = []
     for (let at = 1; at <= rounds; at++) {

@@ -13,12 +13,6 @@ const portStep = 10
 const portMax = 25_900
 const healthyTimeoutMs = 30_000
 
-export interface Launched {
-  readonly cluster: ProcessCluster
-  /** The command has returned: every node is ready. */
-  readonly ready: Promise<void>
-}
-
 export class ProcessCluster {
   readonly nodeIds: readonly number[] = [1, 2, 3]
   readonly port: number
@@ -124,4 +118,11 @@ export class ProcessCluster {
       })
     })
   }
+}
+
+/** Started and stopped once, so that no later start compiles sources, which takes time and 30 MB a node. */
+export async function fillCompileCache(context: BenchContext): Promise<void> {
+  const cluster = new ProcessCluster(context)
+  await cluster.launch()
+  await cluster.stop()
 }
