@@ -31,6 +31,8 @@ export interface Bugs {
   readonly acceptOldAnswers: boolean
   /** The vote is forgotten when the node restarts. */
   readonly forgetVote: boolean
+  /** A voter counts by its id, whatever disk it has. */
+  readonly countLostDisks: boolean
 }
 
 export const noBugs: Bugs = Object.freeze({
@@ -48,4 +50,5 @@ export const noBugs: Bugs = Object.freeze({
   snapshotEndOffByOne: false,
   acceptOldAnswers: false,
   forgetVote: false,
+  countLostDisks: false,
 })

@@ -69,6 +69,7 @@ export class RaftDriver {
   #stopped = false
   #resigning: (() => void)[] = []
   #lastRole = ''
+  #lastVoters: readonly Voter[] | null = null
 
   constructor(options: RaftDriverOptions) {
     this.#options = options
@@ -235,7 +236,16 @@ export class RaftDriver {
   }
 
   #logRole(): void {
-    const { epoch, leaderId, role, nodeId } = this.#raft.state
+    const { epoch, leaderId, role, nodeId, voters } = this.#raft.state
+    if (voters.current !== this.#lastVoters) {
+      // A lost disk shows here: its voter goes, and comes back with another directory.
+      const before = this.#lastVoters
+      this.#lastVoters = voters.current
+      if (before !== null && before.length > 0) {
+        const now = voters.current.map(each => `${each.nodeId}:${each.directoryId ?? 'unknown'}`)
+        this.#options.logEvent?.('info', 'quorum voters changed', { nodeId, epoch, voters: now })
+      }
+    }
     const seen = `${role.kind} ${epoch} ${leaderId}`
     if (seen === this.#lastRole) return
     this.#lastRole = seen

@@ -40,6 +40,7 @@ export function onVoteRequest(q: Quorum, from: NodeId, request: VoteRequest): vo
     granted,
     // Naming a leader that is not heard any more would call the asker off.
     leaderId: granted || (request.preVote && !hearsLeader(q, from)) ? null : q.vouchedLeaderId,
+    voterDirectoryId: q.config.directoryId,
   }
   if (!granted || request.preVote) q.send(from, response)
   else if (q.bugs.voteBeforeDurable) q.out.send(from, response)
@@ -51,7 +52,8 @@ export function onVoteResponse(q: Quorum, from: NodeId, response: VoteResponse):
   if (role.kind !== 'prospective' && role.kind !== 'candidate') return
   // A pre-vote is not a vote, and an older epoch's vote is not this one's.
   if (response.epoch !== q.epoch || response.preVote !== (role.kind === 'prospective')) return
-  if (response.granted) {
+  // One that has lost its disk has forgotten what it had and whom it voted for (R16).
+  if (response.granted && q.voters.has(from, response.voterDirectoryId)) {
     role.granted.add(from)
     countVotes(q)
     return

@@ -39,6 +39,8 @@ export type Message =
       readonly preVote: boolean
       readonly granted: boolean
       readonly leaderId: NodeId | null
+      /** The voter's disk: the vote of one that was lost in between does not count. */
+      readonly voterDirectoryId: Uuid | null
     }
   | { readonly kind: 'beginQuorumEpoch'; readonly epoch: QuorumEpoch }
   | {

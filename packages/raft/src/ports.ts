@@ -76,6 +76,8 @@ export interface RaftConfig {
     readonly nodeId: NodeId
     readonly host: string
     readonly port: number
+    /** Where it is not known yet, the first that the voter shows is its directory. */
+    readonly directoryId?: Uuid
   }[]
   /** Whom an observer with an empty log asks first. */
   readonly bootstrapNodeIds: readonly NodeId[]

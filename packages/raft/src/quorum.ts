@@ -72,6 +72,7 @@ export class Quorum {
     this.log = new LogView(durable.snapshot?.id ?? null, durable.entries)
     this.voters = new VoterHistory(
       durable.snapshot === null ? [] : decodeVoters(durable.snapshot.voters),
+      bugs.countLostDisks,
     )
     durable.entries.forEach((entry, at) => this.#noteVoters(snapshotEnd + at, entry))
     this.highWatermark = snapshotEnd

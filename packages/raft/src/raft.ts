@@ -138,7 +138,7 @@ function start(q: Quorum): void {
   const { bootstrapVoters, nodeId } = q.config
   if (q.snapshot !== null) q.out.notice({ kind: 'snapshotLoaded', snapshot: q.snapshot })
   if (q.log.endOffset === 0 && bootstrapVoters.some(voter => voter.nodeId === nodeId)) {
-    const voters = bootstrapVoters.map(voter => ({ ...voter, directoryId: null }))
+    const voters = bootstrapVoters.map(voter => ({ directoryId: null, ...voter }))
     q.append({ epoch: 0, kind: 'voters', payload: encodeVoters(voters) })
   }
   if (q.bugs.resumeLeadership && q.led && q.votedFor === nodeId) becomeLeader(q)

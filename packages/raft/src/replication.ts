@@ -1,6 +1,7 @@
 import type { NodeId, Offset } from '@trimaran/common'
 import { checkQuorumFactor, observerSessionMs, parkedFetchMaxMs } from './limits.ts'
 import { majorityReached } from './majority.ts'
+import { changeVotersIfDue } from './membership.ts'
 import type { Message, SnapshotId } from './messages.ts'
 import type { RaftConfig } from './ports.ts'
 import type { Quorum } from './quorum.ts'
@@ -44,6 +45,7 @@ export function onFetchRequest(q: Quorum, from: NodeId, request: FetchRequest): 
   }
   noteProgress(q, replica, fetchOffset)
   advanceHighWatermark(q)
+  if (changeVotersIfDue(q, role)) wakeVoters(q, role)
   const visibleEnd = visibleEndFor(q, from, replica)
   if (fetchOffset < visibleEnd || request.highWatermark < q.highWatermark) {
     respondEntries(q, from, fetchId, fetchOffset)

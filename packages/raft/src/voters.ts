@@ -10,13 +10,20 @@ export class VoterHistory {
   #base: readonly Voter[]
   /** After the snapshot, rising offsets. */
   #changes: { readonly offset: Offset; readonly voters: readonly Voter[] }[] = []
+  readonly #anyDisk: boolean
 
-  constructor(base: readonly Voter[]) {
+  constructor(base: readonly Voter[], anyDisk = false) {
     this.#base = base
+    this.#anyDisk = anyDisk
   }
 
   get current(): readonly Voter[] {
     return this.#changes.at(-1)?.voters ?? this.#base
+  }
+
+  /** −1: none since the snapshot. */
+  get lastChangeOffset(): Offset {
+    return this.#changes.at(-1)?.offset ?? -1
   }
 
   /** The set in force for what lies below `endOffset`. */
@@ -46,6 +53,7 @@ export class VoterHistory {
   has(nodeId: NodeId, directoryId: Uuid | null): boolean {
     const voter = this.current.find(each => each.nodeId === nodeId)
     if (voter === undefined) return false
+    if (this.#anyDisk) return true
     return voter.directoryId === null || directoryId === null || voter.directoryId === directoryId
   }
 }

@@ -55,7 +55,12 @@ function rig(
       electionTimeoutMs: 1000,
       fetchTimeoutMs: 2000,
       electionBackoffMaxMs: 1000,
-      bootstrapVoters: voters.map(nodeId => ({ nodeId, host: `node-${nodeId}`, port: 9093 })),
+      bootstrapVoters: voters.map(nodeId => ({
+        nodeId,
+        host: `node-${nodeId}`,
+        port: 9093,
+        directoryId: `directory-${nodeId}`,
+      })),
       bootstrapNodeIds: voters,
     },
     durable: disk.load(),
@@ -83,7 +88,14 @@ function lead({ world, sent, driver }: Rig): void {
   pass(world, 150)
   for (const preVote of [true, false]) {
     const { epoch } = (sent.at(-1) as { message: Message }).message
-    driver.receive(2, { kind: 'voteResponse', epoch, preVote, granted: true, leaderId: null })
+    driver.receive(2, {
+      kind: 'voteResponse',
+      epoch,
+      preVote,
+      granted: true,
+      leaderId: null,
+      voterDirectoryId: null,
+    })
   }
   expect(driver.status.role).toBe('leader')
 }

@@ -15,7 +15,7 @@ export const fetchTimeoutMs = 2000
 interface LabNode {
   raft: Raft
   up: boolean
-  readonly disk: DurableLog
+  disk: DurableLog
   pending: { id: number; content: QuorumWrite; send: readonly Envelope[] }[]
   readonly notices: Notice[]
 }
@@ -40,6 +40,8 @@ export class Lab {
   /** What the network lets through; the rest is lost. */
   passes: (parcel: Parcel) => boolean = () => true
   readonly #voters: readonly NodeId[]
+  readonly #knowsDirectories: boolean
+  readonly #directories = new Map<NodeId, string>()
   readonly #bugs: Bugs
   readonly #limits: Limits
 
@@ -48,8 +50,11 @@ export class Lab {
     readonly observers?: readonly NodeId[]
     readonly bugs?: Partial<Bugs>
     readonly limits?: Partial<Limits>
+    /** False: the leader has yet to write down which disk each voter has. */
+    readonly knowsDirectories?: boolean
   }) {
     this.#voters = options.voters
+    this.#knowsDirectories = options.knowsDirectories ?? true
     this.#bugs = { ...noBugs, ...options.bugs }
     this.#limits = { ...defaultLimits, ...options.limits }
     for (const nodeId of [...options.voters, ...(options.observers ?? [])]) {
@@ -144,6 +149,14 @@ export class Lab {
     this.step(nodeId, { kind: 'start' })
   }
 
+  /** Its disk is lost: it comes back under its old id with an empty one. */
+  wipe(nodeId: NodeId): void {
+    this.crash(nodeId)
+    this.node(nodeId).disk = new DurableLog()
+    this.#directories.set(nodeId, `new-directory-${nodeId}`)
+    this.restart(nodeId)
+  }
+
   /** Makes the node stand now, whatever it waits for. */
   stand(nodeId: NodeId): void {
     const { role } = this.state(nodeId)
@@ -194,12 +207,17 @@ export class Lab {
     return new Raft({
       config: {
         nodeId,
-        directoryId: `directory-${nodeId}`,
+        directoryId: this.#directories.get(nodeId) ?? `directory-${nodeId}`,
         electionTimeoutMs,
         fetchTimeoutMs,
         electionBackoffMaxMs: 1000,
         bootstrapVoters: votes
-          ? this.#voters.map(id => ({ nodeId: id, host: `node-${id}`, port: 9093 }))
+          ? this.#voters.map(id => ({
+              nodeId: id,
+              host: `node-${id}`,
+              port: 9093,
+              ...(this.#knowsDirectories && { directoryId: `directory-${id}` }),
+            }))
           : [],
         bootstrapNodeIds: this.#voters,
       },

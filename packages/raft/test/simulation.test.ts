@@ -8,12 +8,20 @@ import { simulate } from './simulation/simulator.ts'
 const seeds = 250
 
 test(`${seeds} clusters keep every invariant and recover once their faults are gone`, () => {
-  const total = { committed: 0, elections: 0, crashes: 0, snapshotsLoaded: 0, simulatedMs: 0 }
+  const total = {
+    committed: 0,
+    elections: 0,
+    crashes: 0,
+    wipes: 0,
+    snapshotsLoaded: 0,
+    simulatedMs: 0,
+  }
   for (let seed = 1; seed <= seeds; seed++) {
     const outcome = run(seed)
     total.committed += outcome.committed
     total.elections += outcome.elections
     total.crashes += outcome.crashes
+    total.wipes += outcome.wipes
     total.snapshotsLoaded += outcome.snapshotsLoaded
     total.simulatedMs += outcome.simulatedMs
   }
@@ -21,6 +29,7 @@ test(`${seeds} clusters keep every invariant and recover once their faults are g
   expect(total.committed).toBeGreaterThan(50_000)
   expect(total.elections).toBeGreaterThan(1_000)
   expect(total.crashes).toBeGreaterThan(5_000)
+  expect(total.wipes).toBeGreaterThan(50)
   expect(total.snapshotsLoaded).toBeGreaterThan(1_000)
   expect(total.simulatedMs).toBeGreaterThan(3_600_000)
 })
@@ -46,6 +55,7 @@ const seedsToFind: Readonly<Record<keyof Bugs, number>> = {
   // Needs a late, repeated answer about divergence; scenarios.test.ts has it written out.
   acceptOldAnswers: 400,
   forgetVote: 60,
+  countLostDisks: 60,
 }
 
 test.each(Object.entries(seedsToFind))('the simulator finds %s within %i seeds', (bug, atMost) => {

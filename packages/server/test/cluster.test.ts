@@ -161,3 +161,31 @@ test('two clusters live side by side in one process', async () => {
   const { topics } = await clientOf(other, 1).metadata()
   expect(topics).toEqual([])
 })
+
+test('a node that comes back with an empty disk is a voter and a replica again, once it has everything', async () => {
+  const directory = join(scratch, 'replaced')
+  // A broker on another directory may be a twin by mistake: it has to wait for the end of the former one's session.
+  const config = { 'broker.session.timeout.ms': '1500' }
+  const cluster = await start({ inMemory: false, directory, config })
+  await cluster.createTopic({ name: 'orders', partitions: 1, replicationFactor: 3 })
+  await produceSomewhere(cluster, 'orders', 0, 'one')
+  const disks = (at: NodeId): readonly unknown[] =>
+    cluster.node(at).raft.status.voters.map(({ directoryId }) => directoryId)
+  const other = cluster.controller() === 1 ? 2 : 1
+  const before = disks(cluster.controller() as NodeId)
+  await cluster.kill(other)
+  rmSync(join(directory, `node-${other}`), { recursive: true })
+  await cluster.restart(other)
+  const isBack = (): boolean => {
+    const now = disks(other)
+    const inSync = cluster.node(other).image.topicsByName.get('orders')?.partitions[0]?.isr
+    const isReplaced = now.length === 3 && now.filter(disk => !before.includes(disk)).length === 1
+    return isReplaced && inSync?.includes(other) === true
+  }
+  while (!isBack()) await new Promise(resolve => setTimeout(resolve, 20))
+  const [third] = [1, 2, 3].filter(id => id !== other && id !== cluster.controller())
+  await cluster.kill(third as NodeId)
+  await produceSomewhere(cluster, 'orders', 0, 'two')
+  const { values } = await leaderClient(cluster, 'orders', 0).consume('orders', 0)
+  expect(values).toEqual(['one', 'two'])
+})

@@ -80,6 +80,8 @@ interface Watched {
   /** As this incarnation believes its log to be, and as the disk has it. */
   readonly memory: Chain
   readonly disk: Chain
+  /** What it had acknowledged from the disk that it lost: the leader may hear of that before it hears of the loss. */
+  readonly lostDisk: Chain
   vote: DurableVote
   epochSeen: number
   highWatermark: number
@@ -123,6 +125,16 @@ export class QuorumChecker {
 
   stopped(nodeId: number): void {
     this.#node(nodeId).driver = null
+  }
+
+  /** Its disk is lost with all that was on it: under its old id it is another node from now on. */
+  wiped(nodeId: number): void {
+    const node = this.#node(nodeId)
+    node.lostDisk.copyOf(node.disk)
+    node.disk.base = 0
+    node.disk.hashes = []
+    node.vote = { epoch: 0, votedFor: null, led: false }
+    node.epochSeen = 0
   }
 
   /** The node asks its disk for this; it is not durable yet. */
@@ -278,9 +290,11 @@ export class QuorumChecker {
     if (node.memory.epochBefore(end) !== state.epoch) {
       violated('R8', `leader ${node.nodeId} commits an entry of an older epoch at ${end - 1}`)
     }
-    const durable = this.#voters.filter(
-      voter => this.#nodes.get(voter)?.disk.hashAt(end) === this.committed[end],
-    )
+    const durable = this.#voters.filter(voter => {
+      const watched = this.#nodes.get(voter)
+      const hash = this.committed[end]
+      return watched?.disk.hashAt(end) === hash || watched?.lostDisk.hashAt(end) === hash
+    })
     if (durable.length < majorityOf(this.#voters.length)) {
       violated('R8', `leader ${node.nodeId} commits ${end}, durable on ${durable.join(' ')} only`)
     }
@@ -311,6 +325,7 @@ export class QuorumChecker {
         else if (known !== hash) violated('R5', `two logs have offset ${offset} of epoch ${epoch}`)
       }),
       disk: new Chain(this.committed),
+      lostDisk: new Chain(this.committed),
       vote: { epoch: 0, votedFor: null, led: false },
       epochSeen: 0,
       highWatermark: 0,

@@ -42,7 +42,7 @@ export class DurableLog {
  * prefix of those still on their way, as a real disk does.
  */
 export class SimulatedStore implements QuorumStore {
-  readonly durable = new DurableLog()
+  durable = new DurableLog()
   /** Told of each write as it becomes durable. */
   onDurable: (write: QuorumWrite) => void = () => {}
   readonly #clock: Clock
@@ -72,6 +72,11 @@ export class SimulatedStore implements QuorumStore {
     const kept = this.#random.between(0, this.#queue.length)
     for (const { write } of this.#queue.slice(0, kept)) this.#makeDurable(write)
     this.#queue = []
+  }
+
+  /** After a crash: an empty disk takes the place of the old one. */
+  wipe(): void {
+    this.durable = new DurableLog()
   }
 
   #flush(): void {

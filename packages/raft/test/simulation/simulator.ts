@@ -5,6 +5,7 @@ import type { Message } from '../../src/messages.ts'
 import type { RaftConfig } from '../../src/ports.ts'
 import { mix, QuorumChecker, Violation } from '../../src/testing/quorum-checker.ts'
 import { SimulatedStore } from '../../src/testing/simulated-store.ts'
+import { decodeVoters } from '../../src/voters.ts'
 import { World } from './world.ts'
 
 export interface Outcome {
@@ -14,6 +15,7 @@ export interface Outcome {
   readonly committed: number
   readonly elections: number
   readonly crashes: number
+  readonly wipes: number
   readonly snapshotsLoaded: number
   readonly simulatedMs: number
 }
@@ -39,6 +41,7 @@ class Simulation {
   readonly #nodeIds: readonly number[]
   readonly #stores = new Map<number, SimulatedStore>()
   readonly #up = new Map<number, RaftDriver>()
+  readonly #directories = new Map<number, string>()
   #parted: ReadonlySet<number> = new Set()
   /** Until when a node stands still, as under SIGSTOP: nothing reaches it, no timer wakes it. */
   readonly #pausedUntilMs = new Map<number, number>()
@@ -47,6 +50,7 @@ class Simulation {
   #crashes = 0
   #snapshotsLoaded = 0
   #proposals = 0
+  #wipes = 0
 
   constructor(seed: number, options: { bugs?: Bugs }) {
     const prng = new Prng(seed)
@@ -88,6 +92,7 @@ class Simulation {
       committed: this.#checker.committed.length - 1,
       elections: this.#checker.elections,
       crashes: this.#crashes,
+      wipes: this.#wipes,
       snapshotsLoaded: this.#snapshotsLoaded,
       simulatedMs: this.#world.nowMs,
     }
@@ -125,7 +130,7 @@ class Simulation {
     const isVoter = this.#voters.includes(nodeId)
     const config: RaftConfig = {
       nodeId,
-      directoryId: `directory-${nodeId}`,
+      directoryId: this.#directoryOf(nodeId),
       electionTimeoutMs: this.#swarm.electionTimeoutMs,
       fetchTimeoutMs: this.#swarm.fetchTimeoutMs,
       electionBackoffMaxMs: this.#swarm.electionTimeoutMs,
@@ -195,10 +200,40 @@ class Simulation {
     this.#checker.stopped(nodeId)
     this.#stores.get(nodeId)?.crash()
     this.#tellOthers(nodeId, 'gone')
+    if (this.#nemesis.chance(this.#swarm.wipePercent, 100) && this.#everyDiskIsKnown()) {
+      this.#wipes++
+      this.#stores.get(nodeId)?.wipe()
+      this.#checker.wiped(nodeId)
+      this.#directories.set(nodeId, `directory-${nodeId}-${this.#wipes}`)
+    }
     const downMs = this.#nemesis.between(1, this.#swarm.downMsMax)
     this.#world.after(downMs, () => {
       if (!this.#up.has(nodeId)) this.#start(nodeId)
     })
+  }
+
+  #directoryOf(nodeId: number): string {
+    return this.#directories.get(nodeId) ?? `directory-${nodeId}`
+  }
+
+  /**
+   * What a lost disk costs is bounded as in life: no second one goes before the first is made up for, and none before all
+   * voters have it on disk who they are.
+   */
+  #everyDiskIsKnown(): boolean {
+    return (
+      this.#voters.length > 2 &&
+      this.#voters.every(id => {
+        const { entries, snapshot } = (this.#stores.get(id) as SimulatedStore).durable
+        const bytes = entries.findLast(({ kind }) => kind === 'voters')?.payload ?? snapshot?.voters
+        const voters = bytes === undefined ? [] : decodeVoters(bytes)
+        return this.#voters.every(nodeId =>
+          voters.some(
+            voter => voter.nodeId === nodeId && voter.directoryId === this.#directoryOf(nodeId),
+          ),
+        )
+      })
+    )
   }
 
   /** A broken connection is noticed within milliseconds where the network tells at all. */
@@ -315,6 +350,7 @@ function drawSwarm(prng: Prng) {
       snapshotChunkBytesMax: prng.pick([5, 40, 512 * 1024]),
       replicasMax: prng.pick([5, 4096]),
     },
+    wipePercent: prng.pick([0, 0, 10, 50]),
   }
 }
 

@@ -56,6 +56,7 @@ export const quorumMembers: {
       preVote: bool(2),
       granted: bool(3),
       leaderId: nullable(int(4)),
+      voterDirectoryId: nullable(text(5)),
     }),
   ),
   beginQuorumEpoch: numbered(3, member('beginQuorumEpoch', 'BeginQuorumEpoch', { epoch: int(1) })),
