@@ -49,7 +49,10 @@ export class CommittedLog {
     const known = this.#stored.get(key)
     if (known !== undefined) {
       if (known.crc !== crc || known.lastOffset !== lastOffset) {
-        violated('P12', `${this.name}@${baseOffset} was given twice in epoch ${partitionLeaderEpoch}`)
+        violated(
+          'P12',
+          `${this.name}@${baseOffset} was given twice in epoch ${partitionLeaderEpoch}`,
+        )
       }
       return known
     }

@@ -14,7 +14,10 @@ export function checkGroupOwnership(history: History): void {
       const key = `${group} ${generation} ${partition}`
       const owner = owners.get(key) ?? memberId
       if (owner !== memberId) {
-        violated('G1', `${partition} belongs to ${owner} and ${memberId} in generation ${generation}`)
+        violated(
+          'G1',
+          `${partition} belongs to ${owner} and ${memberId} in generation ${generation}`,
+        )
       }
       owners.set(key, memberId)
     }

@@ -7,7 +7,10 @@ export function checkInconsistentOffsets(history: History): void {
   for (const [partition, { valuesByOffset }] of seenLogs(history)) {
     for (const [offset, values] of valuesByOffset) {
       if (values.size === 1) continue
-      violated('P13', `inconsistent offsets: ${[...values].join(' and ')} at ${partition}@${offset}`)
+      violated(
+        'P13',
+        `inconsistent offsets: ${[...values].join(' and ')} at ${partition}@${offset}`,
+      )
     }
   }
 }

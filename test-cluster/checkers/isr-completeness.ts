@@ -56,7 +56,10 @@ function checkPartition({
     }
     const last = mirror.at(log.end - 1)
     if (last !== log.batches.at(-1)) {
-      violated('P3', `node ${id} is in the ${role} of ${log.name} with another record at ${log.end - 1}`)
+      violated(
+        'P3',
+        `node ${id} is in the ${role} of ${log.name} with another record at ${log.end - 1}`,
+      )
     }
   }
 }

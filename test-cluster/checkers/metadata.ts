@@ -122,12 +122,16 @@ const isSame = (a: PartitionImage, b: PartitionImage): boolean =>
 
 function checkPartition(name: string, partition: PartitionImage, minIsr: number): void {
   const { leader, isr, replicas, elr = [] } = partition
-  if (leader >= 0 && !isr.includes(leader)) violated('P2', `${name}: leader ${leader} is not in sync`)
+  if (leader >= 0 && !isr.includes(leader))
+    violated('P2', `${name}: leader ${leader} is not in sync`)
   if (isr.length === 0) violated('P2', `${name}: nobody is in sync`)
   if (!isr.every(id => replicas.includes(id))) violated('P2', `${name}: ISR beyond the replicas`)
   if (elr.some(id => isr.includes(id))) violated('P2', `${name}: ISR and ELR overlap`)
   if (isr.length >= Math.min(minIsr, replicas.length) && elr.length > 0) {
-    violated('P2', `${name}: an ELR (${elr.join(' ')}) beside a large enough ISR (${isr.join(' ')})`)
+    violated(
+      'P2',
+      `${name}: an ELR (${elr.join(' ')}) beside a large enough ISR (${isr.join(' ')})`,
+    )
   }
 }
 
@@ -137,6 +141,7 @@ function checkLeader(name: string, { leader, isr }: PartitionImage, image: Image
   if (broker === undefined || broker.fenced) violated('P2', `${name}: leader ${leader} is fenced`)
   for (const id of isr) {
     const member = image.brokers.get(id)
-    if (member === undefined || member.fenced) violated('P2', `${name}: ${id} is fenced and in sync`)
+    if (member === undefined || member.fenced)
+      violated('P2', `${name}: ${id} is fenced and in sync`)
   }
 }

@@ -125,7 +125,11 @@ export class ReplicatedLogs {
     const { log, logEndOffset } = replica
     while (mirror.end < logEndOffset) {
       const from = Math.max(mirror.end, replica.logStartOffset)
-      const bytes = log.read(from, { maxBytes: scanBytes, endOffset: logEndOffset, minOneBatch: true })
+      const bytes = log.read(from, {
+        maxBytes: scanBytes,
+        endOffset: logEndOffset,
+        minOneBatch: true,
+      })
       if (bytes.length === 0) {
         violated('D2', `node ${mirror.nodeId} cannot read ${mirror.log.name}@${mirror.end}`)
       }
@@ -149,9 +153,15 @@ export class ReplicatedLogs {
     const { log } = mirror
     if (highWatermark > log.end) {
       if (leading === null) {
-        violated('P5', `follower ${mirror.nodeId} has ${log.name} committed to ${highWatermark}, beyond ${log.end}`)
+        violated(
+          'P5',
+          `follower ${mirror.nodeId} has ${log.name} committed to ${highWatermark}, beyond ${log.end}`,
+        )
       } else if (leading.isrState.isr.size < replica.effectiveMinIsr) {
-        violated('P5', `leader ${mirror.nodeId} commits ${log.name} to ${highWatermark} with too few in sync`)
+        violated(
+          'P5',
+          `leader ${mirror.nodeId} commits ${log.name} to ${highWatermark} with too few in sync`,
+        )
       }
       this.#commit(mirror, highWatermark)
       this.changed.add(partitionName(replica.topicId, replica.partition))
@@ -164,7 +174,8 @@ export class ReplicatedLogs {
     const { log } = mirror
     while (log.end < highWatermark) {
       const batch = mirror.at(log.end)
-      if (batch === undefined) violated('P5', `${log.name} is committed beyond the log of ${mirror.nodeId}`)
+      if (batch === undefined)
+        violated('P5', `${log.name} is committed beyond the log of ${mirror.nodeId}`)
       else log.commit(batch)
     }
   }
@@ -178,7 +189,10 @@ export class ReplicatedLogs {
           offset = (mirror.batches[0] as StoredBatch).baseOffset
           continue
         }
-        violated('P7', `node ${mirror.nodeId} lacks ${mirror.log.name}@${offset} below its high watermark`)
+        violated(
+          'P7',
+          `node ${mirror.nodeId} lacks ${mirror.log.name}@${offset} below its high watermark`,
+        )
         return
       }
       const committed = mirror.log.committedAt(batch.baseOffset)

@@ -8,7 +8,13 @@ const sequenceCount = 2 ** 31
 export function checkStoredSequences(logs: ReplicatedLogs): void {
   for (const log of logs.logs.values()) {
     const next = new Map<string, number>()
-    for (const { producerId, producerEpoch, baseSequence, lastSequence, baseOffset } of log.batches) {
+    for (const {
+      producerId,
+      producerEpoch,
+      baseSequence,
+      lastSequence,
+      baseOffset,
+    } of log.batches) {
       if (producerId < 0) continue
       const producer = `${producerId}.${producerEpoch}`
       const expected = next.get(producer) ?? 0

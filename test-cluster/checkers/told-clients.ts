@@ -25,11 +25,15 @@ export class ToldClients {
     const { topicId, partition, baseOffset, values, acks } = told
     const log = this.#logs.log(topicId, partition)
     const name = log?.name ?? `${topicId}-${partition}`
-    const candidates = acks === -1 ? [log?.committedAt(baseOffset)] : (log?.storedAt(baseOffset) ?? [])
+    const candidates =
+      acks === -1 ? [log?.committedAt(baseOffset)] : (log?.storedAt(baseOffset) ?? [])
     const isThere = candidates.some(batch => batch?.values?.join() === values.join())
     if (isThere) return
     const what = acks === -1 ? 'committed' : 'stored'
-    violated('P1', `${values.join(' ')} are acknowledged at ${name}@${baseOffset} and not ${what} there`)
+    violated(
+      'P1',
+      `${values.join(' ')} are acknowledged at ${name}@${baseOffset} and not ${what} there`,
+    )
   }
 
   read(told: {
@@ -48,7 +52,8 @@ export class ToldClients {
   }
 
   producerId(producerId: number): void {
-    if (this.#producerIds.has(producerId)) violated('I6', `producer id ${producerId} is given twice`)
+    if (this.#producerIds.has(producerId))
+      violated('I6', `producer id ${producerId} is given twice`)
     this.#producerIds.add(producerId)
   }
 }

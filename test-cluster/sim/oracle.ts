@@ -65,7 +65,8 @@ export class Oracle {
     const image = this.metadata.latest
     if (isNews) {
       for (const topic of image.topicsById.values()) {
-        for (const { partition } of topic.partitions) this.logs.changed.add(`${topic.id}/${partition}`)
+        for (const { partition } of topic.partitions)
+          this.logs.changed.add(`${topic.id}/${partition}`)
       }
       for (const node of this.#nodes) {
         const epoch = image.brokers.get(node.id)?.epoch

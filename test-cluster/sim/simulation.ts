@@ -231,7 +231,9 @@ export class Simulation {
     const isExpected = node.lostWrites && expectedAfterPowerLoss.has(phrase)
     if ((level === 'error' || level === 'fatal') && !isExpected) {
       const { err } = fields as { err?: unknown }
-      this.#fail(err instanceof Error ? err : new Violation('log', `${phrase} ${fieldsText(fields)}`))
+      this.#fail(
+        err instanceof Error ? err : new Violation('log', `${phrase} ${fieldsText(fields)}`),
+      )
     }
   }
 

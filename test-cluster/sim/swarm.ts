@@ -33,7 +33,10 @@ export interface Swarm {
   readonly fsyncs: boolean
   readonly fetchTimeoutMs: number
   readonly wallSkewMaxMs: number
-  readonly topics: readonly { readonly partitionCount: number; readonly replicationFactor: number }[]
+  readonly topics: readonly {
+    readonly partitionCount: number
+    readonly replicationFactor: number
+  }[]
   readonly producers: number
   readonly plainProducers: number
   readonly consumers: number

@@ -60,11 +60,15 @@ export class Workload {
       this.#produce(this.#swarm.producers + at, this.#random.pick([-1, 1, 0] as const), false)
     }
     for (let at = 0; at < this.#swarm.consumers; at++) {
-      const consumer = new Consumer(this.#client(`consumer-${at}`), this.#random.pick(this.topics), {
-        maxWaitMs: this.#random.pick([0, 100, 300]),
-        maxBytes: this.#random.pick([500, 100_000]),
-        fromFollowers: this.#random.chance(1, 2),
-      })
+      const consumer = new Consumer(
+        this.#client(`consumer-${at}`),
+        this.#random.pick(this.topics),
+        {
+          maxWaitMs: this.#random.pick([0, 100, 300]),
+          maxBytes: this.#random.pick([500, 100_000]),
+          fromFollowers: this.#random.chance(1, 2),
+        },
+      )
       this.consumers.push(consumer)
       this.#spawn(consumer.run())
     }
@@ -84,10 +88,12 @@ export class Workload {
 
   #produce(at: number, acks: -1 | 0 | 1, isIdempotent: boolean): void {
     const topics = this.#swarm.hasAdmin ? [...this.topics, churnTopic] : this.topics
+    const topic = this.#random.pick(topics)
     const producer = new Producer(
       this.#client(`producer-${at}`),
       {
-        topic: this.#random.pick(topics),
+        topic,
+        isByTopicId: topic === churnTopic,
         acks,
         isIdempotent,
         inFlightMax: this.#random.between(1, 5),

@@ -134,6 +134,11 @@ export class PartitionLog {
     return this.#segments.directory
   }
 
+  /** Closed, deleted or set aside: it takes nothing, and nothing more of it becomes durable. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   get logStartOffset(): Offset {
     return this.#logStartOffset
   }

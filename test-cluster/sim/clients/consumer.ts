@@ -42,7 +42,13 @@ export class Consumer {
       topic.partitions.map(({ partition, topicId }) => {
         const known = startsOver ? undefined : this.reader.positions.get(`${topicId}/${partition}`)
         return (
-          known ?? { topic: topic.name, topicId, partition, offset: startsOver ? 0 : -1, lastEpoch: -1 }
+          known ?? {
+            topic: topic.name,
+            topicId,
+            partition,
+            offset: startsOver ? 0 : -1,
+            lastEpoch: -1,
+          }
         )
       }),
     )

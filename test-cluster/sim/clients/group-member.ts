@@ -150,7 +150,8 @@ export class GroupMember {
 
   async #begin(assignment: Uint8Array): Promise<void> {
     const { group, topic } = this.#profile
-    const assigned = assignment.length === 0 ? [] : decodeConsumerAssignment(assignment).assignedPartitions
+    const assigned =
+      assignment.length === 0 ? [] : decodeConsumerAssignment(assignment).assignedPartitions
     if (!this.#client.topics.has(topic)) await this.#client.refresh([topic])
     const address = this.#client.topics.get(topic)
     if (address === undefined) return

@@ -1,5 +1,11 @@
 import type { NodeId, Prng } from '@trimaran/common'
-import { apis, decodeResponse, encodeRequest, responseReader, versionRange } from '@trimaran/protocol'
+import {
+  apis,
+  decodeResponse,
+  encodeRequest,
+  responseReader,
+  versionRange,
+} from '@trimaran/protocol'
 import type { Api, Decoded, Encodable, Struct } from '@trimaran/protocol'
 import type { History } from '../../checkers/history.ts'
 import { ClientPort, clientPlace } from '../client-network.ts'
@@ -143,8 +149,8 @@ export class KafkaClient {
     nodeId: NodeId,
     definition: Api<Q, R>,
     body: Encodable<Q>,
+    version: number,
   ): void {
-    const version = this.version(definition as never)
     const header = { correlationId: ++this.#correlation, clientId: this.name }
     const frame = withoutSize(encodeRequest(definition, version, header, body))
     this.#connection(nodeId)?.port.send(frame)

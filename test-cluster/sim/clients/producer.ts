@@ -18,6 +18,8 @@ export interface ProducerProfile {
   readonly recordsMax: number
   readonly fillerBytesMax: number
   readonly compression: Compression
+  /** The topic may be deleted and created again: only by its id is it clear which of them a record went to. */
+  readonly isByTopicId: boolean
   /** After this a batch is given up, outcome unknown. */
   readonly deliveryTimeoutMs: number
 }
@@ -35,8 +37,7 @@ interface Batch {
   readonly fillerBytes: number
   readonly timestampMs: number
   readonly sequence: number
-  /** True once an attempt has left: its outcome may be open. */
-  wasSent: boolean
+  readonly ordinal: number
 }
 
 /** The sequence numbers of one partition. */
@@ -44,6 +45,7 @@ class Line {
   readonly topicId: string
   readonly partition: number
   nextSequence = 0
+  nextOrdinal = 0
   readonly queue: Batch[] = []
   isBusy = false
 
@@ -121,7 +123,7 @@ export class Producer {
       fillerBytes: random.between(0, fillerBytesMax),
       timestampMs: 1_700_000_000_000 + Math.floor(shared.world.nowMs),
       sequence: isIdempotent ? line.nextSequence : -1,
-      wasSent: false,
+      ordinal: line.nextOrdinal++,
     }
     if (!isIdempotent) {
       this.#sendOnce(address, batch)
@@ -143,7 +145,12 @@ export class Producer {
 
   #sendOnce(address: PartitionAddress, batch: Batch): void {
     if (this.#profile.acks === 0) {
-      this.#client.cast(address.leader, apis.produce, this.#request(address, batch))
+      this.#client.cast(
+        address.leader,
+        apis.produce,
+        this.#request(address, batch),
+        this.#version(),
+      )
       this.#end(batch, 'unknown', -1)
       return
     }
@@ -170,7 +177,7 @@ export class Producer {
         break
       }
       if (address !== null && address.leader >= 0) {
-        const round = line.queue.slice(0, this.#profile.inFlightMax)
+        const round = this.#round(line)
         const outcomes = await Promise.all(round.map(batch => this.#attempt(address, batch)))
         if (era !== this.#era) break
         const isDone = round.map((batch, at) => this.#judge(line, batch, outcomes[at] ?? null))
@@ -181,6 +188,12 @@ export class Producer {
       await this.#client.sleep(this.#client.random.between(20, 120))
     }
     line.isBusy = false
+  }
+
+  /** As many as brokers remember of a producer, counted from the oldest that is not acknowledged. */
+  #round(line: Line): Batch[] {
+    const first = line.queue[0]?.ordinal ?? 0
+    return line.queue.filter(({ ordinal }) => ordinal < first + this.#profile.inFlightMax)
   }
 
   /** True when nothing is left to be done for the batch. */
@@ -239,15 +252,20 @@ export class Producer {
     return topic.partitions[line.partition] ?? null
   }
 
+  #version(): number {
+    const firstWithIds = 13
+    return this.#client.version(apis.produce as never, this.#profile.isByTopicId ? firstWithIds : 0)
+  }
+
   /** Null: no answer. */
   async #attempt(
     address: PartitionAddress,
     batch: Batch,
   ): Promise<{ errorCode: number; baseOffset: number } | null> {
-    batch.wasSent = true
     try {
       const request = this.#request(address, batch)
-      const answer = await this.#client.call(address.leader, apis.produce, request)
+      const version = this.#version()
+      const answer = await this.#client.call(address.leader, apis.produce, request, { version })
       const partition = answer.responses[0]?.partitionResponses[0]
       return partition ?? null
     } catch (error) {

@@ -125,9 +125,13 @@ export class Reader {
             isStale = true
             this.#failed(position, told.errorCode, node)
           } else if (told.divergingEpoch.endOffset >= 0) {
-            violated('P13', `${client.name} read ${name(position)} beyond ${told.divergingEpoch.endOffset}, which diverges`)
+            violated(
+              'P13',
+              `${client.name} read ${name(position)} beyond ${told.divergingEpoch.endOffset}, which diverges`,
+            )
           } else if (told.records !== null && told.records.length > 0) {
-            hasRecords = this.#take(position, told.records, told.highWatermark, invokedAt) || hasRecords
+            hasRecords =
+              this.#take(position, told.records, told.highWatermark, invokedAt) || hasRecords
           }
         }
       }
@@ -154,7 +158,10 @@ export class Reader {
     const address = this.#address(position)
     const isLeader = address !== null && address !== 'gone' && address.leader === node
     if (errorCode !== errorCodes.OFFSET_OUT_OF_RANGE || !isLeader) return
-    violated('P13', `${this.#client.name} had read ${name(position)} up to ${position.offset}, which is out of range`)
+    violated(
+      'P13',
+      `${this.#client.name} had read ${name(position)} up to ${position.offset}, which is out of range`,
+    )
   }
 
   #take(position: Position, bytes: Uint8Array, highWatermark: number, invokedAt: number): boolean {
@@ -169,7 +176,10 @@ export class Reader {
       for (const { offset, value } of decoded) {
         if (offset < position.offset || value === null) continue
         if (offset >= highWatermark) {
-          violated('P12', `${name(position)}@${offset} shown with a high watermark of ${highWatermark}`)
+          violated(
+            'P12',
+            `${name(position)}@${offset} shown with a high watermark of ${highWatermark}`,
+          )
         }
         const number = decodeValue(value)
         shared.oracle.read({ topicId, partition, offset, value: number })
@@ -203,21 +213,26 @@ export async function endOffset(
 ): Promise<{ readonly offset: number; readonly leaderEpoch: number } | null> {
   const invokedAt = client.nowUs
   try {
-    const answer = await client.call(address.leader, apis.listOffsets, {
-      replicaId: -1,
-      topics: [
-        {
-          name: topic,
-          partitions: [
-            {
-              partitionIndex: address.partition,
-              currentLeaderEpoch: address.leaderEpoch,
-              timestamp,
-            },
-          ],
-        },
-      ],
-    } as never, { version: 7 })
+    const answer = await client.call(
+      address.leader,
+      apis.listOffsets,
+      {
+        replicaId: -1,
+        topics: [
+          {
+            name: topic,
+            partitions: [
+              {
+                partitionIndex: address.partition,
+                currentLeaderEpoch: address.leaderEpoch,
+                timestamp,
+              },
+            ],
+          },
+        ],
+      } as never,
+      { version: 7 },
+    )
     const told = answer.topics[0]?.partitions[0]
     if (told === undefined || told.errorCode !== 0) return null
     if (timestamp === -1) {

@@ -24,6 +24,8 @@ export class Flusher {
     log.flush().then(
       () => {
         partition.isFlushing = false
+        // Deleted meanwhile: its recovery point will never reach its end.
+        if (log.isClosed) return
         if (partition.fsyncsBeforeAck && log.recoveryPoint < log.logEndOffset)
           this.request(partition)
         this.#durable(partition)
