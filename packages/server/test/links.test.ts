@@ -1,3 +1,4 @@
+import { connect } from 'node:http2'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
@@ -201,4 +202,29 @@ test('an empty host listens on every interface, as Kafka means it', async () => 
   transport.dial('127.0.0.1', port).onMessage(() => {})
   await expect(accepted.promise).resolves.toBeUndefined()
   transport.close()
+})
+
+test('both windows of a link are raised from HTTP/2’s 64 KiB: a megabyte does not wait for acknowledgements', async () => {
+  const { port } = await peer(1)
+  const session = connect(`http://127.0.0.1:${port}`)
+  try {
+    const settings = new Promise<number | undefined>(resolve => {
+      session.on('remoteSettings', ({ initialWindowSize }) => {
+        // The first are the ones that every connection begins with.
+        if (initialWindowSize !== 65_535) resolve(initialWindowSize)
+      })
+    })
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/trimaran.Peer/Link',
+      'content-type': 'application/grpc+proto',
+      te: 'trailers',
+    })
+    stream.on('error', () => {})
+    expect(await settings).toBe(4 * 1024 * 1024)
+    while ((session.state.remoteWindowSize ?? 0) < 4 * 1024 * 1024)
+      await new Promise(resolve => setImmediate(resolve))
+  } finally {
+    session.destroy()
+  }
 })
