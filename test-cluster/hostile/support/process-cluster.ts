@@ -250,7 +250,7 @@ export class ProcessCluster {
 
   async destroy(): Promise<void> {
     await Promise.all(this.nodes.map(node => node.kill()))
-    rmSync(this.directory, { recursive: true, force: true })
+    if (process.env['KEEP'] === undefined) rmSync(this.directory, { recursive: true, force: true })
   }
 }
 
