@@ -25,6 +25,8 @@ export function parseOptions(args: readonly string[], names: readonly string[]):
   if (rounds !== null && (!Number.isInteger(rounds) || rounds < 1)) {
     throw new UsageError(`--rounds must be a whole number of at least 1, not "${values.rounds}".`)
   }
+  if (values.readme === true && only.length > 0)
+    throw new UsageError('--readme takes a whole run, without --only.')
   return {
     only,
     rounds,

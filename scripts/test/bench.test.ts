@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest'
+import { parseOptions, usage, UsageError } from '../bench/arguments.ts'
+import { median, quantile, verdict, type Figure } from '../bench/figures.ts'
+import { replaceBlock } from '../bench/readme.ts'
+import { allHold, jsonReport, markdownReport, textReport, type Results } from '../bench/report.ts'
+
+const figure = (samples: readonly number[], must: Figure['must'] = []): Figure => ({
+  name: 'kill → ack',
+  unit: 'ms',
+  samples,
+  must,
+})
+
+const results = (...figures: readonly Figure[]): Results => ({
+  conditions: {
+    date: '2026-01-02',
+    commit: 'abc1234',
+    cpu: 'a processor',
+    cores: 2,
+    memoryGib: 8,
+    system: 'linux 6 x64',
+    node: 'v24.0.0',
+    loadBefore: 0.5,
+  },
+  outcomes: [{ name: 'failover', figures, settings: 'as it is.' }],
+  failures: [],
+})
+
+test('the median of an even number of samples lies between the middle two', () => {
+  expect(median([4, 1, 3, 2])).toBe(2.5)
+  expect(median([9, 1, 5])).toBe(5)
+})
+
+test('a quantile is a sample that was taken', () => {
+  const samples = Array.from({ length: 100 }, (_, at) => at + 1)
+  expect(quantile(samples, 0.99)).toBe(99)
+  expect(quantile(samples, 0.5)).toBe(50)
+  expect(quantile([7], 0.99)).toBe(7)
+})
+
+test('a figure holds only if every promise about it does', () => {
+  const must = [
+    { of: 'median', below: 500 },
+    { of: 'max', below: 1000 },
+  ] as const
+  expect(verdict(figure([100, 200, 999], must))).toBe(true)
+  expect(verdict(figure([100, 200, 1000], must))).toBe(false)
+  expect(verdict(figure([600, 700, 800], must))).toBe(false)
+  expect(verdict(figure([30, 31], [{ of: 'median', atLeast: 30 }]))).toBe(true)
+  expect(verdict(figure([29, 29.9], [{ of: 'median', atLeast: 30 }]))).toBe(false)
+})
+
+test('a broken promise and a measurement that failed both fail the bench; a figure without promise never does', () => {
+  const kept = results(figure([1]))
+  expect(allHold(kept)).toBe(true)
+  expect(allHold(results(figure([2], [{ of: 'median', below: 1 }])))).toBe(false)
+  expect(allHold({ ...kept, failures: [{ name: 'memory', error: 'no /proc' }] })).toBe(false)
+})
+
+test('every report names conditions, median, spread and what was promised', () => {
+  const taken = results(figure([80, 100, 300], [{ of: 'median', below: 90 }]))
+  for (const report of [textReport(taken), markdownReport(taken)]) {
+    for (const part of ['abc1234', '2 cores', '100 ms', '80 ms – 300 ms', '< 90 ms', '✗'])
+      expect(report).toContain(part)
+  }
+  expect(jsonReport(taken)).toMatchObject({
+    conditions: { commit: 'abc1234' },
+    measurements: [{ figures: [{ median: 100, min: 80, max: 300, count: 3, holds: false }] }],
+  })
+})
+
+test('only what stands between the markers of a README is replaced', () => {
+  const text = 'a\n<!-- bench:start -->\nold\n<!-- bench:end -->\nb\n'
+  const once = replaceBlock(text, 'new')
+  expect(once).toBe('a\n<!-- bench:start -->\n\nnew\n\n<!-- bench:end -->\nb\n')
+  expect(replaceBlock(once ?? '', 'new')).toBe(once)
+  expect(replaceBlock('a\nb\n', 'new')).toBeNull()
+  expect(replaceBlock('<!-- bench:end --><!-- bench:start -->', 'new')).toBeNull()
+})
+
+test('what is asked for in a wrong way is refused before anything starts', () => {
+  const names = ['start', 'memory']
+  expect(parseOptions(['--only', 'start,memory', '--rounds', '3'], names)).toMatchObject({
+    only: ['start', 'memory'],
+    rounds: 3,
+  })
+  for (const wrong of [
+    ['--only', 'nothing'],
+    ['--rounds', '0'],
+    ['--rounds', 'x'],
+    ['--fast'],
+    ['--readme', '--only', 'start'],
+  ])
+    expect(() => parseOptions(wrong, names)).toThrow(UsageError)
+  expect(usage([{ name: 'start', title: 'a title' }])).toContain('a title')
+})
