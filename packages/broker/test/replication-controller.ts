@@ -119,7 +119,13 @@ export class ControllerStandIn {
       if (errorCode === errorCodes.NONE) {
         const isr = asked.newIsr.map(({ brokerId }) => brokerId)
         const { topicId, partition } = asked
-        this.commit([{ kind: 'partitionChange', topicId, partition, isr }])
+        const change = { kind: 'partitionChange' as const, topicId, partition }
+        // A leader without a log asks for an ISR without itself; if it was alone it stays in.
+        if (isr.includes(request.brokerId)) this.commit([{ ...change, isr }])
+        else {
+          const [leader = noLeader] = isr
+          this.commit([{ ...change, leader, ...(isr.length > 0 && { isr }) }])
+        }
       }
       const after = this.image.topicsById.get(asked.topicId)?.partitions[asked.partition]
       return {

@@ -183,6 +183,47 @@ test('a log that fails takes only its partition offline', async () => {
   expect(started.node(1).manager.status().offlineReplicaCount).toBe(1)
 })
 
+test('a leader whose log failed gives its leadership up, however often it has to ask', async () => {
+  const started = await startedCluster()
+  started.controllerFailure = new ClusterError('RPC_UNAVAILABLE', 'simulated')
+  started.node(1).logs.log(topicId, 0)!.appendAsLeader = () => {
+    throw new ClusterError('CORRUPT', 'simulated')
+  }
+  expect(await started.append(1)).toMatchObject({ errorCode: errorCodes.KAFKA_STORAGE_ERROR })
+  await started.time.pass(3_000)
+  started.controllerFailure = null
+  await started.time.pass(6_000)
+  expect(started.node(2).manager.partition(topicId, 0)).toMatchObject({
+    role: 'leader',
+    leaderEpoch: 1,
+    isr: [2, 3],
+  })
+  const produce = watch(started.append(2))
+  await started.time.pass(10)
+  expect(produce.value).toMatchObject({ errorCode: 0 })
+  const asked = started.asked.length
+  await started.time.pass(20_000)
+  expect(started.asked.length).toBe(asked)
+})
+
+test('a damaged log that the metadata makes a leader is no leader for long', async () => {
+  const started = new Cluster()
+  const { logs } = started.node(1)
+  const error = new ClusterError('CORRUPT', 'simulated')
+  const damaged = [{ topicId, topicName: 'orders', partition: 0, directory: 'x', error }]
+  logs.damaged = () => damaged as never
+  logs.setAside = () => {
+    damaged.length = 0
+  }
+  await started.start()
+  await started.time.pass(1_000)
+  expect(started.node(2).manager.partition(topicId, 0)).toMatchObject({
+    role: 'leader',
+    isr: [2, 3, 1],
+  })
+  expect(damaged).toEqual([])
+})
+
 // Followers
 
 test('what one turn of the event loop appends travels to a follower in one answer', async () => {

@@ -7,8 +7,8 @@ import {
   partitionOf,
   type PartitionImage,
 } from '@trimaran/metadata'
-import { checkBrokerEpoch, type Cluster, type Decision, success } from './cluster.ts'
-import { changePartition, targetIn } from './partition-changes.ts'
+import { checkBrokerEpoch, type Cluster, type Decision, isActiveIn, success } from './cluster.ts'
+import { changePartition, type PartitionTarget, targetIn } from './partition-changes.ts'
 
 type AlterPartition = ControllerRequests['alterPartition']
 type Item = AlterPartition['request']['partitions'][number]
@@ -37,11 +37,21 @@ function check(
   const isPartOfReplicas = isr.every(
     (id, at) => partition.replicas.includes(id) && isr.indexOf(id) === at,
   )
-  if (!isPartOfReplicas || !isr.includes(brokerId)) return 'INVALID_REQUEST'
+  if (!isPartOfReplicas) return 'INVALID_REQUEST'
+  if (givesUp(brokerId, item)) {
+    return isr.every(id => partition.isr.includes(id)) ? 'NONE' : 'INVALID_REQUEST'
+  }
   // Until a leader that was elected uncleanly has recovered, it is alone; and it does not begin to recover by itself.
   if (item.recovering && (isr.length > 1 || !partition.recovering)) return 'INVALID_REQUEST'
   return item.newIsr.every(member => isEligible(cluster, member)) ? 'NONE' : 'INELIGIBLE_REPLICA'
 }
+
+/**
+ * A leader whose log of the partition failed asks for an ISR without itself. Its records may be gone, so it is out of the ISR
+ * and of the ELR as after an unclean stop; where nobody else may lead, there is no leader.
+ */
+const givesUp = (brokerId: BrokerId, { newIsr }: Item): boolean =>
+  newIsr.every(member => member.brokerId !== brokerId)
 
 /** Fenced or stopping brokers stay out (KIP-841), and so do former incarnations of a broker (KIP-903). */
 function isEligible({ image, bugs }: Cluster, member: Item['newIsr'][number]): boolean {
@@ -74,13 +84,20 @@ function decideItem(
   if (partition === undefined) return failed('UNKNOWN_TOPIC_OR_PARTITION')
   const error = check(cluster, brokerId, item, partition)
   if (error !== 'NONE') return failed(error)
-  const record = changePartition(item.topicId, partition, {
+  const isActive = isActiveIn(cluster.image)
+  const withoutLeader: PartitionTarget = {
+    ...targetIn(cluster, topic.name, id => id !== brokerId && isActive(id)),
+    uncleanShutdown: brokerId,
+  }
+  const asAsked: PartitionTarget = {
     ...targetIn(cluster, topic.name),
     // B08 switches off the check that this repeats.
     ...(cluster.bugs.has('B08') ? { isActive: () => true } : {}),
     isr: item.newIsr.map(member => member.brokerId),
     recovering: item.recovering,
-  })
+  }
+  const target = givesUp(brokerId, item) ? withoutLeader : asAsked
+  const record = changePartition(item.topicId, partition, target)
   const answer = {
     ...name,
     errorCode: errorCodes.NONE,

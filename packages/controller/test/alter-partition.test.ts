@@ -199,3 +199,24 @@ test('an unclean leader recovers alone, then its ISR grows again', async () => {
   expect(await cluster.alterIsr('logs', [2, 1])).toBe('NONE')
   expect(cluster.events.some(event => event.startsWith('unclean leader elected'))).toBe(true)
 })
+
+test('a leader that asks for an ISR without itself has lost its log: another one leads', async () => {
+  const cluster = await orders()
+  expect(await cluster.alterIsr('orders', [2, 3])).toBe('NONE')
+  expect(cluster.partition('orders', 0)).toMatchObject({ leader: 2, leaderEpoch: 1, isr: [2, 3] })
+})
+
+test('what a lost log had is nobody’s any more: its broker is not eligible, whoever was eligible leads', async () => {
+  const cluster = await orders(2)
+  await cluster.alterIsr('orders', [1])
+  expect(cluster.partition('orders', 0)).toMatchObject({ isr: [1], elr: [2, 3] })
+  expect(await cluster.alterIsr('orders', [])).toBe('NONE')
+  expect(cluster.partition('orders', 0)).toMatchObject({ leader: 2, isr: [2], elr: [3] })
+})
+
+test('the last member of an ISR stays in it even if it has lost its log, but leads no more', async () => {
+  const cluster = await orders()
+  await cluster.alterIsr('orders', [1])
+  expect(await cluster.alterIsr('orders', [])).toBe('NONE')
+  expect(cluster.partition('orders', 0)).toMatchObject({ leader: -1, isr: [1] })
+})

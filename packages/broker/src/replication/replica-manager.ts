@@ -13,6 +13,7 @@ import { Flusher } from './flusher.ts'
 import { FollowerSide } from './follower-side.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { LeaderSide } from './leader-side.ts'
+import { LostLeaderships } from './lost-leaderships.ts'
 import { PartitionTable } from './partition-table.ts'
 import { Partition } from './partition.ts'
 import { statusOf } from './status.ts'
@@ -63,6 +64,7 @@ export class ReplicaManager implements Replicas {
   readonly #followerSide: FollowerSide
   readonly #housekeeping: Housekeeping
   readonly #deletions: Deletions
+  readonly #lostLeaderships: LostLeaderships
   readonly #listeners = new Set<LeadershipListener>()
   #isStarted = false
   #isStopped = false
@@ -101,6 +103,7 @@ export class ReplicaManager implements Replicas {
     const leaderSide = this.#leaderSide
     this.#housekeeping = new Housekeeping({ context, logs, leaderSide, flusher, storageFailed })
     this.#deletions = new Deletions({ context, controller })
+    this.#lostLeaderships = new LostLeaderships({ context, controller })
   }
 
   // Metadata
@@ -163,6 +166,7 @@ export class ReplicaManager implements Replicas {
     if (!partition) return
     if (partition.failure) {
       partition.image = image
+      this.#lostLeaderships.giveUp(topicId, image.partition)
       return
     }
     if (partition.leading?.leaderEpoch === image.leaderEpoch) {
@@ -245,6 +249,7 @@ export class ReplicaManager implements Replicas {
     if (image.isr.includes(brokerId)) {
       this.#table.damaged.add(key)
       this.#context.logEvent('error', 'partition offline', fields)
+      if (image.leader === brokerId) this.#lostLeaderships.giveUp(topicId, image.partition)
       return true
     }
     logs.setAside(topicId, image.partition)
@@ -301,6 +306,9 @@ export class ReplicaManager implements Replicas {
     this.#resign(partition, errorCodes.KAFKA_STORAGE_ERROR)
     this.#reads.purgatory.wake(partition)
     this.#leaderSide.sessions.changed(partition.positions)
+    if (partition.leader === this.#context.brokerId) {
+      this.#lostLeaderships.giveUp(partition.topicId, partition.partition)
+    }
   }
 
   // Requests
@@ -373,6 +381,7 @@ export class ReplicaManager implements Replicas {
     this.#cancelRegistrationCheck?.()
     this.#housekeeping.stop()
     this.#deletions.stop()
+    this.#lostLeaderships.stop()
     this.#followerSide.stop()
     for (const partition of this.#table) this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
     this.#reads.purgatory.stop()
