@@ -1,0 +1,13 @@
+/** One process of a campaign: a seed in, its outcome out. */
+import { bugs } from './bugs.ts'
+import type { SeedJob } from './campaign.ts'
+import { Simulation } from './simulation.ts'
+
+process.on('message', (job: SeedJob) => {
+  const { seed, nodes, seconds, bug } = job
+  const mistakes = bug === null ? {} : bugs[bug]
+  void new Simulation({ seed, nodes, seconds, mistakes })
+    .run()
+    .then(outcome => process.send?.(outcome))
+})
+process.on('disconnect', () => process.exit(0))
