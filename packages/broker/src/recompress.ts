@@ -14,12 +14,20 @@ export type Recompressed =
   | { readonly kind: 'stored'; readonly batch: Uint8Array; readonly header: BatchHeader }
   | { readonly kind: 'refused'; readonly errorCode: number; readonly errorMessage: string }
 
+/** Of a topic's configuration. */
+export interface CompressionConfig {
+  readonly compressionType: CompressionType
+  readonly compressionGzipLevel: number
+  readonly compressionZstdLevel: number
+}
+
 /** What the topic wants stored: the producer's own bytes, unless the topic names another codec. */
 export function recompress(
   batch: Uint8Array,
   header: BatchHeader,
-  compressionType: CompressionType,
+  config: CompressionConfig,
 ): Recompressed {
+  const { compressionType } = config
   if (compressionType === 'producer') return { kind: 'stored', batch, header }
   const codec = compressionType === 'uncompressed' ? 'none' : compressionType
   if (header.compression === codec) return { kind: 'stored', batch, header }
@@ -29,6 +37,7 @@ export function recompress(
     const encoded = encodeBatch({
       records,
       compression: codec,
+      ...levelOf(codec, config),
       producerId,
       producerEpoch,
       baseSequence,
@@ -39,3 +48,13 @@ export function recompress(
     return { kind: 'refused', errorCode: errorCodes.INVALID_RECORD, errorMessage: error.message }
   }
 }
+
+const levelOf = (
+  codec: string,
+  { compressionGzipLevel, compressionZstdLevel }: CompressionConfig,
+): { readonly compressionLevel?: number } =>
+  codec === 'gzip'
+    ? { compressionLevel: compressionGzipLevel }
+    : codec === 'zstd'
+      ? { compressionLevel: compressionZstdLevel }
+      : {}

@@ -143,7 +143,7 @@ function checkBatch(
       ? refused(index, errorCodes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
       : refused(index, errorCodes.INVALID_TXN_STATE, 'transactions are not supported')
   }
-  const stored = recompress(records as Uint8Array, checked.header, config.compressionType)
+  const stored = recompress(records as Uint8Array, checked.header, config)
   if (stored.kind === 'refused') return refused(index, stored.errorCode, stored.errorMessage)
   const { batch, header } = stored
   return { kind: 'append', append: { topicId: topic.id, partition: index, batch, header } }

@@ -46,6 +46,8 @@ export interface BatchToEncode {
   readonly baseOffset?: number
   readonly partitionLeaderEpoch?: number
   readonly compression?: Compression
+  /** As the codec counts it; for gzip and zstd. */
+  readonly compressionLevel?: number
   readonly timestampType?: TimestampType
   readonly producerId?: number
   readonly producerEpoch?: number
@@ -87,7 +89,7 @@ export function encodeBatch(batch: BatchToEncode): Uint8Array {
     at = writeRecord(bytes, at, record, index, baseTimestampMs)
   })
   if (codec !== 'none') {
-    const packed = compress(codec, bytes)
+    const packed = compress(codec, bytes, batch.compressionLevel)
     bytes = Buffer.allocUnsafeSlow(BATCH_OVERHEAD + packed.length)
     bytes.set(packed, BATCH_OVERHEAD)
   }

@@ -30,19 +30,27 @@ let lz4Module: typeof import('lz4-napi') | undefined
 const snappy = () => (snappyModule ??= load('snappy') as typeof import('snappy'))
 const lz4 = () => (lz4Module ??= load('lz4-napi') as typeof import('lz4-napi'))
 
-/** `content` in the form that Kafka's clients expect inside a batch. */
-export function compress(codec: Compression, content: Uint8Array): Uint8Array {
+/**
+ * `content` in the form that Kafka's clients expect inside a batch. `level` as the codec counts it, for gzip and zstd; the
+ * others have one.
+ */
+export function compress(codec: Compression, content: Uint8Array, level?: number): Uint8Array {
   switch (codec) {
     case 'none':
       return content
     case 'gzip':
-      return asBytes(gzipSync(content))
+      return asBytes(gzipSync(content, level === undefined ? {} : { level }))
     case 'snappy':
       return compressSnappy(content)
     case 'lz4':
       return asBytes(lz4().compressFrameSync(asBuffer(content)))
     case 'zstd':
-      return asBytes(zstdCompressSync(content))
+      return asBytes(
+        zstdCompressSync(
+          content,
+          level === undefined ? {} : { params: { [constants.ZSTD_c_compressionLevel]: level } },
+        ),
+      )
   }
 }
 
