@@ -40,7 +40,7 @@ export const simulator: Measurement = {
 
 /** Part of what the simulator prints with --json: simulated seconds per real second and core. */
 interface SimulatorReport {
-  readonly speed?: unknown
+  readonly speedPerCore?: unknown
 }
 
 async function simulate(main: string, firstSeed: number): Promise<number> {
@@ -49,7 +49,8 @@ async function simulate(main: string, firstSeed: number): Promise<number> {
   const { stdout } = await promisify(execFile)(process.execPath, args, {
     maxBuffer: outputBytesMax,
   })
-  const { speed } = JSON.parse(stdout) as SimulatorReport
-  if (typeof speed !== 'number') throw new Error('the report of the simulator has no `speed`')
+  const { speedPerCore: speed } = JSON.parse(stdout) as SimulatorReport
+  if (typeof speed !== 'number')
+    throw new Error('the report of the simulator has no `speedPerCore`')
   return speed
 }
