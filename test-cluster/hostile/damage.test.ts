@@ -1,11 +1,13 @@
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { Prng } from '@trimaran/common'
+import { apis, decodeBatch, errorCodes, forEachBatch } from '@trimaran/protocol'
 import { ClusterClient, PartitionReader, Producer } from 'trimaran/client'
 import { activeSegment, append, cut, filesOf, flipBit } from './support/damage.ts'
 import { until, within } from './support/process-cluster.ts'
 import type { NodeProcess } from './support/process-cluster.ts'
+import { RawClient } from './support/raw-client.ts'
 import { Scene } from './support/scene.ts'
 
 const segmentBytes = 1024 * 1024
@@ -77,20 +79,31 @@ const partitions = [0, 1, 2]
 const bystanderLogs = (node: NodeProcess): string[] =>
   partitions.map(partition => activeSegment(node.dataDirectory, 'bystander', partition))
 
-const tails: readonly [what: string, damage: (path: string) => void][] = [
-  ['garbage behind the last batch', path => append(path, prng.bytes(777))],
-  ['zeros behind the last batch, as after a power loss', path => append(path, Buffer.alloc(4096))],
-  ['half a header behind the last batch', path => append(path, Buffer.alloc(30, 1))],
-  ['the last batch cut in half', path => cut(path, 40)],
-  ['the last kilobyte lost', path => cut(path, 1_000)],
-  ['the whole active segment lost', path => truncateSync(path, 0)],
-]
+type Damage = (path: string) => void
+const garbage: Damage = path => append(path, prng.bytes(777))
+const zeros: Damage = path => append(path, Buffer.alloc(4096))
+const halfAHeader: Damage = path => append(path, Buffer.alloc(30, 1))
+const cutInHalf: Damage = path => cut(path, 40)
+const kilobyteLost: Damage = path => cut(path, 1_000)
+const allLost: Damage = path => truncateSync(path, 0)
 
-test.each(tails)(
+test.each([
+  [
+    'garbage, zeros as after a power loss, or half a header behind the last batch',
+    [garbage, zeros, halfAHeader],
+  ],
+  [
+    'the last batch cut in half, the last kilobyte or the whole active segment lost',
+    [cutInHalf, kilobyteLost, allLost],
+  ],
+])(
   'kill -9 while writing, and %s: nothing acknowledged is lost (F1, row 15)',
-  async (_what, damage) => {
-    const node = scene.cluster.node(prng.between(1, 3))
-    await crashWith(node, () => bystanderLogs(node).forEach(damage))
+  async (_what, damages) => {
+    for (const node of scene.cluster.nodes) {
+      await crashWith(node, () => {
+        for (const [at, path] of bystanderLogs(node).entries()) damages[at]?.(path)
+      })
+    }
   },
 )
 
@@ -112,31 +125,27 @@ test('a flipped bit in the active segment after a crash is found, and the replic
   })
 })
 
-const caches: readonly [what: string, damage: (directory: string) => void][] = [
-  ['removed', directory => allCaches(directory).forEach(path => rmSync(path))],
-  ['empty', directory => allCaches(directory).forEach(path => truncateSync(path, 0))],
-  [
-    'full of garbage',
-    directory => allCaches(directory).forEach(path => writeFileSync(path, prng.bytes(500))),
-  ],
-  ['one byte too short', directory => allCaches(directory).forEach(path => cut(path, 1))],
-]
-const allCaches = (directory: string): string[] =>
+const cachesIn = (directory: string): string[] =>
   ['.index', '.timeindex', '.txnindex', '.snapshot', 'leader-epoch-checkpoint'].flatMap(suffix =>
     filesOf(directory, suffix),
   )
 
-test.each(caches)(
-  'indexes, snapshots and epochs that are %s after a clean stop change nothing (F4, F5, D4)',
-  async (_what, damage) => {
-    const leader = await scene.leaderOf('filled')
-    await leader.stop()
-    damage(join(leader.dataDirectory, 'filled-0'))
-    leader.start()
-    await scene.cluster.whenReady()
-    await expectFilled()
-  },
-)
+test('indexes, snapshots and epochs that are removed, empty, garbage or too short after a clean stop change nothing (F4, F5, D4)', async () => {
+  const leader = await scene.leaderOf('filled')
+  await leader.stop()
+  const damages: readonly Damage[] = [
+    path => rmSync(path),
+    path => truncateSync(path, 0),
+    path => writeFileSync(path, prng.bytes(500)),
+    path => cut(path, 1),
+  ]
+  for (const name of ['bystander-0', 'bystander-1', 'bystander-2', 'filled-0']) {
+    for (const path of cachesIn(join(leader.dataDirectory, name))) prng.pick(damages)(path)
+  }
+  leader.start()
+  await scene.cluster.whenReady()
+  await expectFilled()
+})
 
 test('checkpoints of the directory that are garbage change nothing (F6)', async () => {
   const node = scene.cluster.node(1)
@@ -177,3 +186,53 @@ test('a damaged meta.properties is refused by name, and its repair is enough', a
   writeFileSync(path, whole)
   node.start()
 })
+
+test('bits that flip under a running leader reach no consumer and no replica; others have them whole (F3, row 17)', async () => {
+  const leader = await scene.leaderOf('filled')
+  // Sealed long ago, so that nothing of it is in the leader's memory.
+  const [first] = filesOf(join(leader.dataDirectory, 'filled-0'), '.log')
+  const sealed = readFileSync(first as string)
+  flipBit(first as string, 500_000, 2)
+  const client = await RawClient.connect(leader.ports.client)
+  const errors = new Set<number>()
+  for (let offset = 0; offset < filledCount; offset += 7) {
+    const { errorCode, records } = await fetchAt(client, offset)
+    errors.add(errorCode)
+    forEachBatch(records, (_header, at) => {
+      for (const { offset: own, value } of decodeBatch(records, at).records) {
+        if (Buffer.from(value ?? []).toString() !== valueOf(own)) expect.fail(`offset ${own}`)
+      }
+    })
+  }
+  client.destroy()
+  expect([...errors].toSorted((a, b) => a - b)).toEqual([0, errorCodes.CORRUPT_MESSAGE])
+  await until('the log says so', () => leader.logged('damaged records are not served').length > 0)
+  await scene.expectHealthy()
+
+  // What it says to do: stop, remove, start. Meanwhile the others serve it all.
+  await leader.stop()
+  await expectFilled()
+  expect(readFileSync(first as string).equals(sealed)).toBe(false)
+  rmSync(join(leader.dataDirectory, 'filled-0'), { recursive: true })
+  leader.start()
+  await scene.cluster.whenReady()
+  await until('it has been fetched again', () => existsSync(first as string))
+  await until('it is whole', () => readFileSync(first as string).equals(sealed))
+})
+
+async function fetchAt(
+  client: RawClient,
+  fetchOffset: number,
+): Promise<{ errorCode: number; records: Uint8Array }> {
+  const limits = { maxWaitMs: 0, minBytes: 0, maxBytes: 1, isolationLevel: 0 }
+  const { responses } = await client.request(apis.fetch, 12, {
+    ...limits,
+    topics: [
+      { topic: 'filled', partitions: [{ partition: 0, fetchOffset, partitionMaxBytes: 1 }] },
+    ],
+    rackId: '',
+  })
+  const [answer] = responses[0]?.partitions ?? []
+  if (answer === undefined) throw new Error('no answer')
+  return { errorCode: answer.errorCode, records: answer.records ?? new Uint8Array(0) }
+}

@@ -1,5 +1,6 @@
 import type { Offset } from '@trimaran/common'
-import { type BatchHeader, decodeBatch, readBatchHeader } from '@trimaran/protocol'
+import { type BatchHeader, decodeBatch, readBatchHeader, verifyBatchCrc } from '@trimaran/protocol'
+import { corrupt } from './batch-scan.ts'
 import { AbortedData, filterBatch, type FilterRules, NewestByKey } from './compaction-filter.ts'
 import type { LogConfig } from './config.ts'
 import type { ProducerStates } from './producer-state.ts'
@@ -186,7 +187,12 @@ function* inSteps(
     const stepEnd = position + stepBytesMax
     position = segment.scan({ from: position }, batch => {
       if (batch.position >= stepEnd) return false
-      visit(batch.bytes(), batch.header)
+      const bytes = batch.bytes()
+      // What is copied gets a new checksum: damage would look whole ever after.
+      if (!verifyBatchCrc(bytes, 0, bytes.length)) {
+        throw corrupt(segment.file.path, 'checksum mismatch', batch.position)
+      }
+      visit(bytes, batch.header)
       return true
     })
     yield

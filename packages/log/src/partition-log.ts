@@ -302,19 +302,14 @@ export class PartitionLog {
   /**
    * Whole batches below `endOffset` (high watermark, last stable offset or log end), beginning with the one that holds
    * `offset`; they may end with their segment. `offset` lies within the log. A view, never to be changed.
-   * @throws ClusterError CORRUPT if stored bytes make no sense, DISK_FAILED
+   * @throws ClusterError CORRUPT if the bytes at `offset` are not what was stored, DISK_FAILED
    */
   read(offset: Offset, limits: ReadLimits): Uint8Array {
     assert(offset >= this.#logStartOffset && offset <= this.#logEndOffset, 'read within the log')
     if (offset >= limits.endOffset || offset === this.#logEndOffset) return emptyBytes
     const cached = this.#tail.read(offset, limits)
     if (cached !== null) return cached
-    const from = Math.max(0, this.#segments.floor(offset))
-    for (let number = from; number < this.#segments.all.length; number++) {
-      const bytes = this.#segments.at(number).read(offset, limits)
-      if (bytes !== null) return bytes
-    }
-    return emptyBytes
+    return this.#segments.read(offset, limits)
   }
 
   endOffsetForEpoch(epoch: LeaderEpoch): { epoch: LeaderEpoch; endOffset: Offset } {

@@ -4,6 +4,7 @@ import {
   batchBaseOffset,
   batchSizeBytes,
   BATCH_OVERHEAD,
+  verifyBatchCrc,
 } from '@trimaran/protocol'
 import { corrupt, scanBatches, type ScannedBatch } from './batch-scan.ts'
 import { PooledFile } from './file-pool.ts'
@@ -228,6 +229,7 @@ export class Segment {
         throw corrupt(this.file.path, 'half a batch', start + at)
       }
       const batch = this.file.read(start + at, firstBytes)
+      this.#verify(batch, 0, start + at)
       this.#hint(lastOffsetAt(batch, 0) + 1, start + at + firstBytes)
       return batch
     }
@@ -239,6 +241,9 @@ export class Segment {
       const lastOffset = lastOffsetAt(chunk, taken)
       const batchBytes = batchSizeBytes(chunk, taken)
       if (lastOffset >= limits.endOffset || batchBytes > end - taken) break
+      // What is good before the damage is given out; who reads on from there learns of it.
+      if (taken > at && !verifyBatchCrc(chunk, taken, batchBytes)) break
+      if (taken === at) this.#verify(chunk, at, start + at)
       nextOffset = lastOffset + 1
       taken += batchBytes
     }
@@ -246,7 +251,13 @@ export class Segment {
     return chunk.subarray(at, taken)
   }
 
-  /** Stored bytes are checked for sense wherever they are followed; their checksums are the reader's business. */
+  /** Bytes that come from the disk may have rotted there: nothing that does is given to anybody, be it replica or client. */
+  #verify(chunk: Uint8Array, at: number, position: number): void {
+    if (verifyBatchCrc(chunk, at, batchSizeBytes(chunk, at))) return
+    throw corrupt(this.file.path, 'checksum mismatch', position)
+  }
+
+  /** Stored bytes are checked for sense wherever they are followed. */
   #check(chunk: Uint8Array, at: number, start: number): void {
     if (
       chunk.length - at < BATCH_OVERHEAD ||

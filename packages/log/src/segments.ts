@@ -1,4 +1,4 @@
-import { assert, ClusterError, must, type Offset } from '@trimaran/common'
+import { assert, ClusterError, emptyBytes, must, type Offset } from '@trimaran/common'
 import type { LogConfig } from './config.ts'
 import type { LogContext } from './context.ts'
 import { PooledFile } from './file-pool.ts'
@@ -7,10 +7,13 @@ import { swapSuffix } from './file-names.ts'
 import { encodeProducerSnapshot } from './producer-snapshot.ts'
 import { ProducerStates } from './producer-state.ts'
 import { applyScanned, statesAt } from './replay.ts'
-import { Segment, type SegmentOwner } from './segment.ts'
+import { type ReadLimits, Segment, type SegmentOwner } from './segment.ts'
 import { readSnapshot, writeSnapshot } from './snapshots.ts'
 import { contentCrc, emptyIndexes, indexBytes, loadIndexes } from './segment-indexes.ts'
 import { type SegmentIndexes, type SegmentSummary, writeIndexes } from './segment-indexes.ts'
+
+/** Readers come back every moment; one line a minute tells as much. */
+const damageReportIntervalMs = 60_000
 
 /** The segments of one log, oldest first. Invariant: never empty once opened; the last one is the active one. */
 export class Segments implements SegmentOwner {
@@ -18,6 +21,7 @@ export class Segments implements SegmentOwner {
   readonly context: LogContext
   readonly #config: () => LogConfig
   readonly #list: Segment[] = []
+  #damageReportedMs = -Infinity
 
   constructor(context: LogContext, directory: string, config: () => LogConfig) {
     this.context = context
@@ -298,6 +302,31 @@ export class Segments implements SegmentOwner {
 
   #retired(paths: readonly string[], delayMs: number): void {
     if (paths.length > 0) this.context.removeLater(paths, delayMs)
+  }
+
+  /** See PartitionLog.read. Damage is reported here, for whoever asked gets no more than an error code. */
+  read(offset: Offset, limits: ReadLimits): Uint8Array {
+    try {
+      for (let number = Math.max(0, this.floor(offset)); number < this.#list.length; number++) {
+        const bytes = this.at(number).read(offset, limits)
+        if (bytes !== null) return bytes
+      }
+      return emptyBytes
+    } catch (error) {
+      if (error instanceof ClusterError && error.code === 'CORRUPT') this.#reportDamage(error)
+      throw error
+    }
+  }
+
+  #reportDamage(err: ClusterError): void {
+    const nowMs = this.context.clock.monotonicMs()
+    if (nowMs - this.#damageReportedMs < damageReportIntervalMs) return
+    this.#damageReportedMs = nowMs
+    this.context.logEvent('error', 'damaged records are not served', {
+      directory: this.directory,
+      err,
+      hint: 'stop this node, remove the directory and start the node: it fetches the partition anew',
+    })
   }
 
   close(): void {

@@ -332,3 +332,16 @@ test('random histories keep the newest record of every key through passes, resta
     }
   }
 })
+
+test('damage is not copied with a checksum that makes it look whole', async () => {
+  const bench = new Bench({ config })
+  append(bench, [put('a', 'one'), put('b', 'two')])
+  append(bench, [put('a', 'three')])
+  bench.log.roll()
+  append(bench, [put('c', 'four')])
+  await bench.restart()
+  const path = `${bench.logDirectory}/00000000000000000000.log`
+  bench.disk.damage(path, content => content.with(80, (content[80] ?? 0) ^ 1))
+  expect(() => compact(bench)).toThrow('checksum mismatch')
+  expect(() => bench.readAll()).toThrow('checksum mismatch')
+})

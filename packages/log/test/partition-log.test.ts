@@ -320,3 +320,18 @@ test('the offset of a timestamp is the first record at or after it, within the l
   expect(at(0)).toMatchObject({ offset: 3 })
   expect(new Bench().log.maxTimestamp()).toBe(null)
 })
+
+test('a bit that flipped on the disk is never given out: what is good before it is, and then an error', async () => {
+  const bench = new Bench()
+  for (let number = 0; number < 4; number++) bench.append({ valueBytes: 32 })
+  await bench.restart()
+  const path = `${bench.logDirectory}/00000000000000000000.log`
+  bench.disk.damage(path, content => content.with(280, (content[280] ?? 0) ^ 4))
+  expect(offsetsIn(readAt(bench, 0))).toEqual([0, 1])
+  for (const limits of [{}, { maxBytes: 1, minOneBatch: true }]) {
+    expect(() => readAt(bench, 2, limits)).toThrow('checksum mismatch')
+  }
+  expect(offsetsIn(readAt(bench, 3))).toEqual([3])
+  const told = bench.events.filter(({ phrase }) => phrase === 'damaged records are not served')
+  expect(told).toHaveLength(1)
+})

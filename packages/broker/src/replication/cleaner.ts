@@ -55,14 +55,24 @@ export class Cleaner {
     else next()
   }
 
-  /** What damage a pass meets takes that replica offline and no other. */
+  /**
+   * A failed write takes that replica offline and no other. Damage that a pass meets ends it: what is good goes on being
+   * served, and nothing of what is not is copied.
+   */
   #guarded<T>(partition: Partition, work: () => T): T | null {
     if (partition.failure) return null
     try {
       return work()
     } catch (error) {
       if (!(error instanceof ClusterError)) throw error
-      this.#options.storageFailed(partition, error)
+      if (error.code !== 'CORRUPT') this.#options.storageFailed(partition, error)
+      else {
+        this.#options.context.logEvent('error', 'damaged log is not compacted', {
+          topic: partition.topicName,
+          partition: partition.partition,
+          err: error,
+        })
+      }
       return null
     }
   }
