@@ -1,10 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Prng } from '@trimaran/common'
+import { brokerConfigs, topicConfigs } from '@trimaran/metadata'
 import { loadConfig } from '../src/config/config.ts'
 import type { ConfigSources } from '../src/config/config.ts'
+import { inertKind } from '../src/config/inert-keys.ts'
 import { claimDirectory } from '../src/config/data-directory.ts'
 import { readEnvironment } from '../src/config/environment.ts'
 import { parseProperties } from '../src/config/properties-file.ts'
@@ -317,4 +320,45 @@ describe('a data directory', () => {
       /ZooKeeper/,
     )
   })
+})
+
+test('keys that are taken and change nothing are named at the start, once and not with their defaults', () => {
+  const { notices } = load({
+    'num.io.threads': '8',
+    'num.network.threads': '12',
+    'socket.send.buffer.bytes': '-1',
+    'transaction.max.timeout.ms': '1000',
+    'log.retention.hours': '1',
+  })
+  expect(notices).toEqual([
+    {
+      level: 'warn',
+      phrase: 'configuration keys without effect: what they ask for is not supported',
+      fields: { keys: ['transaction.max.timeout.ms'] },
+    },
+    {
+      level: 'info',
+      phrase: 'configuration keys without effect: there is nothing to tune by them',
+      fields: { keys: ['num.network.threads', 'socket.send.buffer.bytes'] },
+    },
+  ])
+})
+
+test('every key of Kafka is read by somebody, or is on the list of those without effect', () => {
+  const packages = fileURLToPath(new URL('../../', import.meta.url))
+  const sources = globSync('*/src/**/*.ts', { cwd: packages })
+    .filter(path => !/(?:-table|inert-keys|topic-config)\.ts$/.test(path))
+    .map(path => readFileSync(join(packages, path), 'utf8'))
+    .join()
+  const topicKeysRead = [...topicConfigs.values()].filter(({ name }) => {
+    const property = name.replace(/\.(?<letter>.)/g, (_dot, letter: string) => letter.toUpperCase())
+    return sources.includes(property)
+  })
+  const readByTopics = new Set(topicKeysRead.flatMap(({ brokerSynonyms }) => brokerSynonyms))
+  const isRead = (key: string): boolean => sources.includes(`'${key}'`) || readByTopics.has(key)
+  const keys = [...brokerConfigs.keys()]
+  expect(keys.filter(key => !isRead(key) && inertKind(key) === null)).toEqual([])
+  // Set by this product for a node of its own, for those who ask; nobody acts on them before there are transactions.
+  const shown = ['transaction.state.log.min.isr', 'transaction.state.log.replication.factor']
+  expect(keys.filter(key => isRead(key) && inertKind(key) !== null)).toEqual(shown)
 })

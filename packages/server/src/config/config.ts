@@ -8,6 +8,7 @@ import { readEnvironment } from './environment.ts'
 import type { Environment } from './environment.ts'
 import { parseInitialTopics } from './initial-topics.ts'
 import type { InitialTopic } from './initial-topics.ts'
+import { inertKind } from './inert-keys.ts'
 import { kindOfKey, nearestKey, refusedKeys } from './known-keys.ts'
 import {
   badConfig,
@@ -106,6 +107,7 @@ export function loadConfig({ file, environment, overrides }: ConfigSources): Ser
 function checkKeys(given: ReadonlyMap<string, string>): readonly ConfigNotice[] {
   const notices: ConfigNotice[] = []
   const zookeeper: string[] = []
+  const inert = { promised: [] as string[], tuning: [] as string[], usual: [] as string[] }
   for (const [key, text] of given) {
     if (refusedKeys.includes(key) && text !== '') {
       throw badConfig(
@@ -120,6 +122,8 @@ function checkKeys(given: ReadonlyMap<string, string>): readonly ConfigNotice[] 
           def.validText === '' ? parsed.error : `${parsed.error} (valid: ${def.validText})`,
         )
     }
+    const inertAs = def === undefined || text.trim() === def.defaultValue ? null : inertKind(key)
+    if (inertAs !== null && text !== '') inert[inertAs].push(key)
     const kind = kindOfKey(key)
     if (kind === 'zookeeper') zookeeper.push(key)
     if (kind === 'unknown' && key !== 'cluster.id') {
@@ -130,6 +134,14 @@ function checkKeys(given: ReadonlyMap<string, string>): readonly ConfigNotice[] 
         fields: nearest === null ? { key } : { key, didYouMean: nearest },
       })
     }
+  }
+  if (inert.promised.length > 0) {
+    const phrase = 'configuration keys without effect: what they ask for is not supported'
+    notices.push({ level: 'warn', phrase, fields: { keys: inert.promised } })
+  }
+  if (inert.tuning.length > 0) {
+    const phrase = 'configuration keys without effect: there is nothing to tune by them'
+    notices.push({ level: 'info', phrase, fields: { keys: inert.tuning } })
   }
   if (zookeeper.length > 0) {
     notices.push({
