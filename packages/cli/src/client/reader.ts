@@ -93,6 +93,8 @@ export class PartitionReader {
   readonly #readCommitted: boolean
   #positions: readonly Position[] = []
   readonly #topics = new Map<string, TopicMetadata>()
+  /** Asked for anew when they are needed next. Until then fetches under way go by what is known. */
+  readonly #stale = new Set<string>()
 
   constructor(client: ClusterClient, options: { readonly readCommitted: boolean }) {
     this.#client = client
@@ -134,14 +136,15 @@ export class PartitionReader {
 
   async #leaderOf(position: Position): Promise<number | null> {
     let metadata = this.#topics.get(position.topic)
-    if (metadata === undefined) {
+    if (metadata === undefined || this.#stale.has(position.topic)) {
       metadata = await this.#client.topic(position.topic)
       this.#topics.set(position.topic, metadata)
+      this.#stale.delete(position.topic)
     }
     const leaderId =
       metadata.partitions.find(one => one.partitionIndex === position.partition)?.leaderId ?? -1
     if (leaderId >= 0) return leaderId
-    this.#topics.delete(position.topic)
+    this.#stale.add(position.topic)
     return null
   }
 
@@ -172,7 +175,7 @@ export class PartitionReader {
       return this.#take(positions, answer.responses)
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
-      this.#topics.clear()
+      for (const topic of this.#topics.keys()) this.#stale.add(topic)
       await sleep(retryPauseMs)
       return []
     }
@@ -222,7 +225,7 @@ export class PartitionReader {
     if (!errorInfo(errorCode).retriable && errorCode !== errorCodes.UNKNOWN_TOPIC_ID) {
       throw new CliError(`${position.topic}-${position.partition}: ${outcomeText(errorCode)}`)
     }
-    this.#topics.delete(position.topic)
+    this.#stale.add(position.topic)
   }
 }
 
