@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import { startCluster, type Cluster } from '@trimaran/server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -58,6 +60,23 @@ test('a client that has had an answer waits for a cluster that is away for a mom
   await alone.restart(1)
   expect((await later).brokers).toHaveLength(1)
   await client.close()
+})
+
+test('a broker that takes connections and says nothing is asked once, and the others are asked from then on', async () => {
+  const sockets: Socket[] = []
+  const hung = createServer(socket => sockets.push(socket))
+  await new Promise<void>(settle => hung.listen(0, '127.0.0.1', settle))
+  const { port } = hung.address() as AddressInfo
+  const client = new ClusterClient({
+    bootstrapServers: `127.0.0.1:${port},${cluster.bootstrapServers}`,
+    queryTimeoutMs: 100,
+  })
+  expect((await client.metadata([])).brokers).toHaveLength(3)
+  expect((await client.metadata([])).brokers).toHaveLength(3)
+  expect(sockets).toHaveLength(1)
+  await client.close()
+  for (const socket of sockets) socket.destroy()
+  hung.close()
 })
 
 test('a topic is created, described, listed, grown and deleted', async () => {

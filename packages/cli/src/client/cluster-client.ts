@@ -20,10 +20,14 @@ export interface ClientOptions {
   readonly clientId?: string
   /** How long an operation is tried again while leaders move. */
   readonly retryTimeoutMs?: number
+  /** How long a broker may think about who is who, before another one is asked. */
+  readonly queryTimeoutMs?: number
 }
 
 const retryPauseMs = 50
 const retryTimeoutMs = 30_000
+/** Metadata are in a broker's memory: one that needs longer hangs. */
+const queryTimeoutMs = 3000
 
 /** `host:port,host:port`; a port alone is not guessed. */
 export function parseBootstrap(text: string): { readonly host: string; readonly port: number }[] {
@@ -52,6 +56,8 @@ export class ClusterClient {
   readonly #options: ClientOptions
   readonly #connections = new Map<string, Promise<KafkaConnection>>()
   readonly #addresses = new Map<number, { readonly host: string; readonly port: number }>()
+  /** `host:port` of brokers that did not answer: asked last, until they answer again. */
+  readonly #suspects = new Set<string>()
 
   constructor(options: ClientOptions) {
     this.#options = options
@@ -68,7 +74,12 @@ export class ClusterClient {
       const connection = await known
       if (connection.isOpen) return connection
     }
-    const opening = KafkaConnection.connect({ host, port, clientId: this.clientId })
+    const opening = KafkaConnection.connect({
+      host,
+      port,
+      clientId: this.clientId,
+      connectTimeoutMs: this.#queryTimeoutMs,
+    })
     this.#connections.set(key, opening)
     opening.catch(() => this.#connections.delete(key))
     return opening
@@ -78,11 +89,15 @@ export class ClusterClient {
   async anyBroker(): Promise<KafkaConnection> {
     const bootstrap = parseBootstrap(this.#options.bootstrapServers)
     const failures: string[] = []
-    for (const { host, port } of [...this.#addresses.values(), ...bootstrap]) {
+    const candidates = [...this.#addresses.values(), ...bootstrap]
+    const isSuspect = ({ host, port }: { host: string; port: number }): number =>
+      this.#suspects.has(`${host}:${port}`) ? 1 : 0
+    for (const { host, port } of candidates.toSorted((a, b) => isSuspect(a) - isSuspect(b))) {
       try {
         return await this.#open(host, port)
       } catch (error) {
         if (!(error instanceof ConnectionError)) throw error
+        this.#suspects.add(`${host}:${port}`)
         failures.push(error.message)
       }
     }
@@ -106,7 +121,22 @@ export class ClusterClient {
     body: Encodable<Q>,
     timeoutMs?: number,
   ): Promise<Decoded<R>> {
-    return this.retry(async () => (await this.anyBroker()).request(definition, body, timeoutMs))
+    return this.retry(async () => {
+      const broker = await this.anyBroker()
+      const address = `${broker.host}:${broker.port}`
+      try {
+        const answer = await broker.request(definition, body, timeoutMs)
+        this.#suspects.delete(address)
+        return answer
+      } catch (error) {
+        if (error instanceof ConnectionError) this.#suspects.add(address)
+        throw error
+      }
+    })
+  }
+
+  get #queryTimeoutMs(): number {
+    return this.#options.queryTimeoutMs ?? queryTimeoutMs
   }
 
   /** Null: all topics. */
@@ -115,10 +145,14 @@ export class ClusterClient {
     allowAutoTopicCreation = false,
   ): Promise<Metadata> {
     const answer = await this.retry(async () => {
-      const told = await this.request(apis.metadata, {
-        topics: topics === null ? null : topics.map(name => ({ name })),
-        allowAutoTopicCreation,
-      })
+      const told = await this.request(
+        apis.metadata,
+        {
+          topics: topics === null ? null : topics.map(name => ({ name })),
+          allowAutoTopicCreation,
+        },
+        this.#queryTimeoutMs,
+      )
       // A broker that has just started knows of nobody who lives, not even of itself.
       if (told.brokers.length === 0) throw new RetriableError('no broker is alive yet', true)
       return told
@@ -148,11 +182,11 @@ export class ClusterClient {
 
   async coordinator(groupId: string): Promise<KafkaConnection> {
     return this.retry(async () => {
-      const answer = await this.request(apis.findCoordinator, {
-        key: groupId,
-        keyType: 0,
-        coordinatorKeys: [groupId],
-      })
+      const answer = await this.request(
+        apis.findCoordinator,
+        { key: groupId, keyType: 0, coordinatorKeys: [groupId] },
+        this.#queryTimeoutMs,
+      )
       const found = answer.coordinators[0] ?? answer
       if (found.errorCode !== errorCodes.NONE) {
         throw new RetriableError(

@@ -21,6 +21,7 @@ export interface ConnectOptions {
   readonly host: string
   readonly port: number
   readonly clientId: string
+  /** For the connection, and again for the broker's first answer on it. */
   readonly connectTimeoutMs?: number
   /** For an answer to a request that says nothing else. */
   readonly requestTimeoutMs?: number
@@ -63,16 +64,14 @@ export class KafkaConnection {
   }
 
   static async connect(options: ConnectOptions): Promise<KafkaConnection> {
+    const timeoutMs = options.connectTimeoutMs ?? connectTimeoutMs
     const socket = await new Promise<Socket>((settle, fail) => {
       const opening = connectTcp({ host: options.host, port: options.port, noDelay: true })
       const give = (why: string): void => {
         opening.destroy()
         fail(new ConnectionError(`${options.host}:${options.port}: ${why}`))
       }
-      const timer = setTimeout(
-        () => give('no answer'),
-        options.connectTimeoutMs ?? connectTimeoutMs,
-      )
+      const timer = setTimeout(() => give('no answer'), timeoutMs)
       opening.once('connect', () => {
         clearTimeout(timer)
         opening.removeAllListeners('error')
@@ -88,20 +87,25 @@ export class KafkaConnection {
       })
     })
     const connection = new KafkaConnection(socket, options)
-    await connection.#negotiate()
-    return connection
+    try {
+      await connection.#negotiate(timeoutMs)
+      return connection
+    } catch (error) {
+      connection.close()
+      throw error
+    }
   }
 
   get isOpen(): boolean {
     return this.#closed === null
   }
 
-  async #negotiate(): Promise<void> {
+  async #negotiate(timeoutMs: number): Promise<void> {
     const software = { clientSoftwareName: 'trimaran', clientSoftwareVersion: '0.1.0' }
-    let answer = await this.requestVersion(apis.apiVersions, 3, software)
+    let answer = await this.requestVersion(apis.apiVersions, 3, software, timeoutMs)
     // A broker that does not know the version answers in version 0 (KIP-511).
     if (answer.errorCode === errorCodes.UNSUPPORTED_VERSION)
-      answer = await this.requestVersion(apis.apiVersions, 0, software)
+      answer = await this.requestVersion(apis.apiVersions, 0, software, timeoutMs)
     for (const api of answer.apiKeys)
       this.#versions.set(api.apiKey, { min: api.minVersion, max: api.maxVersion })
   }
