@@ -1,0 +1,194 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { GenericContainer, Wait } from 'testcontainers'
+import { ClusterClient, commitOffsets, fetchCommitted } from 'trimaran/client'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { checkHistory } from '../checkers/history-checks.ts'
+import { History } from '../checkers/history.ts'
+import { ComposeCluster, docker, dockerIsThere } from '../support/docker.ts'
+import { kafkaJs } from '../support/kafkajs.ts'
+import { kcatConsume, kcatIsThere, kcatProduce } from '../support/kcat.ts'
+import { measured, seconds, until } from '../support/run.ts'
+import { Numbers, longestSilenceOfOneMs } from './numbers.ts'
+import { drain } from './readers.ts'
+import { bundledWriter, kafkaJsWriter } from './writers.ts'
+
+const partitions = 6
+const timeout = 180_000
+/** The image is built from nothing on a new machine. */
+const buildTimeoutMs = 11 * 60_000
+
+describe.skipIf(!dockerIsThere)('containers', () => {
+  const cluster = new ComposeCluster(21_500)
+  let client: ClusterClient
+  beforeAll(async () => {
+    await cluster.down('-v')
+    const startedMs = performance.now()
+    await cluster.build()
+    const builtMs = performance.now()
+    await cluster.up()
+    measured(
+      `the image is built in ${seconds(builtMs - startedMs)}, ` +
+        `three containers are healthy ${seconds(performance.now() - builtMs)} later`,
+    )
+    client = new ClusterClient({ bootstrapServers: cluster.brokers.join(',') })
+  }, buildTimeoutMs)
+  afterAll(async () => {
+    await client?.close()
+    await cluster.down('-v', '--remove-orphans')
+  }, timeout)
+
+  async function createTopic(name: string): Promise<void> {
+    const admin = kafkaJs(cluster.brokers).admin()
+    await admin.connect()
+    await admin.createTopics({
+      topics: [{ topic: name, numPartitions: partitions, replicationFactor: 3 }],
+    })
+    await admin.disconnect()
+    await whenHealed(name)
+  }
+
+  async function leaderOf(topic: string): Promise<number> {
+    return (
+      (await client.topic(topic)).partitions.find(one => one.partitionIndex === 0)?.leaderId ?? -1
+    )
+  }
+
+  async function whenHealed(topic: string): Promise<void> {
+    await until(
+      'every replica is in sync',
+      async () => {
+        const described = await client.topic(topic)
+        return described.partitions.every(
+          ({ leaderId, isrNodes }) => leaderId > 0 && isrNodes.length === 3,
+        )
+      },
+      60_000,
+    )
+  }
+
+  /** Two clients outside write through `fault`; then all that was acknowledged is read and judged. */
+  async function survive(name: string, fault: (leader: string) => Promise<void>): Promise<void> {
+    const history = new History()
+    const options = { brokers: cluster.brokers, partitions, history, numbers: new Numbers() }
+    const topics = [`${name}-bundled`, `${name}-kafkajs`] as const
+    for (const topic of topics) await createTopic(topic)
+    const writers = [
+      await bundledWriter({ ...options, topic: topics[0] }),
+      await kafkaJsWriter({ ...options, topic: topics[1] }),
+    ]
+    await sleep(1000)
+    await fault(cluster.containerOf(await leaderOf(topics[0])))
+    await cluster.whenHealthy()
+    for (const topic of topics) await whenHealed(topic)
+    await sleep(1000)
+    await Promise.all(writers.map(writer => writer.stop()))
+    let read = 0
+    for (const topic of topics) read += await drain({ ...options, topic })
+    measured(
+      `${name}: ${history.sends.length} sends, ${read} records, ` +
+        `a partition was silent for ${seconds(longestSilenceOfOneMs(history))} at most`,
+    )
+    checkHistory(history)
+  }
+
+  test('every node is healthy, and none runs as root', async () => {
+    for (const nodeId of cluster.nodeIds) {
+      expect(await cluster.health(nodeId)).toBe('healthy')
+      expect(await docker('exec', cluster.containerOf(nodeId), 'id', '-u')).toBe('1001')
+    }
+  })
+
+  test(
+    'the leader is killed while clients outside go on, and comes back',
+    { timeout },
+    async () => {
+      await survive('docker-kill', async leader => {
+        await docker('kill', leader)
+        await sleep(3000)
+        await docker('start', leader)
+      })
+    },
+  )
+
+  test('the leader loses its network without a word, and gets it back', { timeout }, async () => {
+    await survive('unplugged', async leader => {
+      const format = '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}'
+      const network = await docker('inspect', '--format', format, leader)
+      await docker('network', 'disconnect', network, leader)
+      await sleep(12_000)
+      await docker('network', 'connect', '--alias', leader, network, leader)
+    })
+  })
+
+  test(
+    'down and up again: records and committed offsets are still there',
+    { timeout },
+    async () => {
+      await createTopic('kept')
+      const lines = Array.from({ length: 1000 }, (_, at) => `line ${at}`)
+      const producer = kafkaJs(cluster.brokers).producer({ idempotent: true })
+      await producer.connect()
+      await producer.send({ topic: 'kept', acks: -1, messages: lines.map(value => ({ value })) })
+      await producer.disconnect()
+      const [at] = [{ topic: 'kept', partition: 3 }]
+      await commitOffsets(client, 'kept-group', [{ ...at, offset: 42 }], {
+        memberId: '',
+        generationId: -1,
+      })
+      await cluster.down()
+      const startedMs = performance.now()
+      await cluster.up()
+      measured(`up again after ${seconds(performance.now() - startedMs)}`)
+      expect((await fetchCommitted(client, 'kept-group', [at])).get('kept-3')).toBe(42)
+      const history = new History()
+      expect(await drain({ brokers: cluster.brokers, topic: 'kept', partitions, history })).toBe(
+        lines.length,
+      )
+      if (kcatIsThere) {
+        const read = await kcatConsume(cluster.brokers.join(','), 'kept')
+        expect(read.map(line => line.text).toSorted()).toEqual(lines.toSorted())
+      }
+    },
+  )
+
+  test(
+    'a single container with the settings of another image serves clients',
+    { timeout },
+    async () => {
+      const port = 21_510
+      const container = await new GenericContainer('trimaran:latest')
+        .withEnvironment({
+          KAFKA_KRAFT_CLUSTER_ID: 'MkU3OEVBNTcwNTJENDM2Qk',
+          KAFKA_CFG_NODE_ID: '1',
+          KAFKA_CFG_PROCESS_ROLES: 'broker,controller',
+          KAFKA_CFG_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
+          KAFKA_CFG_CONTROLLER_QUORUM_VOTERS: '1@localhost:9093',
+          KAFKA_CFG_LISTENERS: 'PLAINTEXT://:9092,CONTROLLER://:9093',
+          KAFKA_CFG_ADVERTISED_LISTENERS: `PLAINTEXT://localhost:${port}`,
+          KAFKA_CFG_LISTENER_SECURITY_PROTOCOL_MAP: 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+          KAFKA_CFG_NUM_PARTITIONS: '4',
+          ALLOW_PLAINTEXT_LISTENER: 'yes',
+        })
+        .withExposedPorts({ container: 9092, host: port })
+        .withWaitStrategy(Wait.forHealthCheck())
+        .start()
+      try {
+        const kafka = kafkaJs([`localhost:${port}`])
+        const admin = kafka.admin()
+        await admin.connect()
+        expect((await admin.describeCluster()).clusterId).toBe('MkU3OEVBNTcwNTJENDM2Qk')
+        await admin.createTopics({ topics: [{ topic: 'made' }] })
+        const [made] = (await admin.fetchTopicMetadata({ topics: ['made'] })).topics
+        expect(made?.partitions).toHaveLength(4)
+        await admin.disconnect()
+        if (kcatIsThere) {
+          await kcatProduce(`localhost:${port}`, 'made', 'hello\n')
+          const [line] = await kcatConsume(`localhost:${port}`, 'made')
+          expect(line?.text).toBe('hello')
+        }
+      } finally {
+        await container.stop()
+      }
+    },
+  )
+})
