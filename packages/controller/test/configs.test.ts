@@ -58,6 +58,10 @@ test.each<[string, string, string]>([
 
 test.each<[string, Resource]>([
   ['UNKNOWN_TOPIC_OR_PARTITION', resource('topic:none', 'retention.ms set 7')],
+  // What the running broker would not see is not stored in vain.
+  ['INVALID_REQUEST', resource('broker:1', 'max.connections set 7')],
+  ['INVALID_REQUEST', resource('broker:1', 'producer.id.expiration.ms set 7')],
+  ['INVALID_REQUEST', resource('broker:1', 'advertised.listeners set PLAINTEXT://h:1')],
   ['INVALID_CONFIG', resource('topic:orders', 'no.such.key set 7')],
   ['INVALID_CONFIG', resource('topic:orders', 'retention.ms set x')],
   ['INVALID_CONFIG', resource('topic:orders', 'retention.ms append 7')],

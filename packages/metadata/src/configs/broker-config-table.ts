@@ -1,11 +1,15 @@
 import { parseTable } from './config-def.ts'
 
-/** The broker keys of Kafka 4.3.1 for storage, replication, requests, transactions and the quorum. */
+/**
+ * The broker keys of Kafka 4.3.1 for storage, replication, requests, transactions and the quorum. R: only a restart changes
+ * it, here; Kafka takes listeners, connection limits and a few others while it runs. What a change would not reach is not
+ * taken, rather than stored in vain.
+ */
 export const coreConfigs = parseTable(
   `
 add.partitions.to.txn.retry.backoff.max.ms | int | 100 | R | >=0 | Longest wait before a partition is verified again for a transaction.
 add.partitions.to.txn.retry.backoff.ms | int | 20 | R | >=1 | First wait before a partition is verified again for a transaction.
-advertised.listeners | list | null | B |  | Addresses that clients are told; by default those of listeners.
+advertised.listeners | list | null | R |  | Addresses that clients are told; by default those of listeners.
 alter.config.policy.class.name | class | null | R |  | Java class that judges config changes; not supported.
 alter.log.dirs.replication.quota.window.num | int | 11 | R | >=1 | Samples kept for the quota of moves between log directories.
 alter.log.dirs.replication.quota.window.size.seconds | int | 1 | R | >=1 | Length of one such sample.
@@ -42,7 +46,7 @@ controller.quorum.voters | list |  | R |  | The voters, as id@host:port.
 controller.quota.window.num | int | 11 | R | >=1 | Samples kept for the quota of topic changes.
 controller.quota.window.size.seconds | int | 1 | R | >=1 | Length of one such sample.
 controller.socket.timeout.ms | int | 30000 | R |  | Longest wait on a connection to the controller.
-cordoned.log.dirs | list |  | B |  | Log directories that get no new replicas.
+cordoned.log.dirs | list |  | R |  | Log directories that get no new replicas.
 create.topic.policy.class.name | class | null | R |  | Java class that judges new topics; not supported.
 default.replication.factor | int | 1 | R |  | Replicas of a topic that is created without a number.
 delete.records.purgatory.purge.interval.requests | int | 1 | R |  | Finished DeleteRecords requests after which the waiting list is cleaned.
@@ -56,9 +60,9 @@ inter.broker.listener.name | string | null | R |  | Listener that brokers use am
 kafka.metrics.polling.interval.secs | int | 10 | R | >=1 | Interval of the Java metrics reporters.
 kafka.metrics.reporters | list |  | R |  | Java metrics reporters.
 leader.imbalance.check.interval.seconds | long | 300 | R | >=1 | Time between two checks whether preferred replicas lead.
-listener.security.protocol.map | string | SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT | B |  | Security protocol of each listener, as NAME:PROTOCOL.
-listeners | list | PLAINTEXT://:9092 | B |  | Addresses the broker listens on, as NAME://host:port.
-log.cleaner.backoff.ms | long | 15000 | C | >=0 | Rest of the cleaner when nothing needs compaction.
+listener.security.protocol.map | string | SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT | R |  | Security protocol of each listener, as NAME:PROTOCOL.
+listeners | list | PLAINTEXT://:9092 | R |  | Addresses the broker listens on, as NAME://host:port.
+log.cleaner.backoff.ms | long | 15000 | R | >=0 | Rest of the cleaner when nothing needs compaction.
 log.cleaner.dedupe.buffer.size | long | 134217728 | C |  | Memory of the cleaner for the keys of one pass, all threads together.
 log.cleaner.delete.retention.ms | long | 86400000 | C | >=0 | How long a compacted log keeps tombstones.
 log.cleaner.enable | boolean | true | R |  | Whether compaction runs.
@@ -97,10 +101,10 @@ log.roll.jitter.ms | long | null | C |  | Random time subtracted from the age at
 log.roll.ms | long | null | C |  | Age at which a segment is closed.
 log.segment.bytes | int | 1073741824 | C | >=1048576 | Size at which a segment is closed.
 log.segment.delete.delay.ms | long | 60000 | C | >=0 | Time between marking a file as deleted and removing it.
-max.connection.creation.rate | int | 2147483647 | C | >=0 | New connections per second.
-max.connections | int | 2147483647 | C | >=0 | Connections of the broker.
-max.connections.per.ip | int | 2147483647 | C | >=0 | Connections from one address.
-max.connections.per.ip.overrides | string |  | C |  | Exceptions for single addresses, as host:count.
+max.connection.creation.rate | int | 2147483647 | R | >=0 | New connections per second.
+max.connections | int | 2147483647 | R | >=0 | Connections of the broker.
+max.connections.per.ip | int | 2147483647 | R | >=0 | Connections from one address.
+max.connections.per.ip.overrides | string |  | R |  | Exceptions for single addresses, as host:count.
 max.incremental.fetch.session.cache.slots | int | 1000 | R | >=0 | Fetch sessions kept at a time.
 max.request.partition.size.limit | int | 2000 | R | >=1 | Partitions in one answer of DescribeTopicPartitions.
 message.max.bytes | int | 1048588 | C | >=0 | Largest batch, as compressed by the producer.
@@ -133,9 +137,9 @@ offsets.topic.compression.codec | int | 0 | R |  | Codec of the offsets topic's 
 offsets.topic.num.partitions | int | 50 | R | >=1 | Partitions of the offsets topic.
 offsets.topic.replication.factor | short | 3 | R | >=1 | Replicas of the offsets topic.
 offsets.topic.segment.bytes | int | 104857600 | R | >=1 | Segment size of the offsets topic.
-principal.builder.class | class | org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder | B |  | Java class that names the user of a connection.
+principal.builder.class | class | org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder | R |  | Java class that names the user of a connection.
 process.roles | list | null | R | [broker,controller] | What the node is: broker, controller or both.
-producer.id.expiration.ms | int | 86400000 | C | >=1 | Idle time after which a producer's sequence numbers are forgotten.
+producer.id.expiration.ms | int | 86400000 | R | >=1 | Idle time after which a producer's sequence numbers are forgotten.
 producer.purgatory.purge.interval.requests | int | 1000 | R |  | Finished produce requests after which the waiting list is cleaned.
 queued.max.request.bytes | long | -1 | R |  | Bytes of requests that wait at a time; -1 is no limit.
 queued.max.requests | int | 500 | R | >=1 | Requests that wait at a time.
