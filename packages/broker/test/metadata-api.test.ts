@@ -247,6 +247,24 @@ test('DescribeTopicPartitions pages through sorted topics with a cursor', async 
   expect(pages).toEqual([[['a', [0, 1]]], [['b', [0, 1]]], [['b', [2]]]])
 })
 
+test('DescribeTopicPartitions shows who is eligible to lead without being in sync (KIP-966)', async () => {
+  await cluster.addTopic('orders', [[1, 2, 3]])
+  const topicId = cluster.topic('orders').id
+  cluster.controller.commit([
+    { kind: 'partitionChange', topicId, partition: 0, isr: [1], elr: [2] },
+  ])
+  const answer = await cluster.client().call(apis.describeTopicPartitions, 0, {
+    topics: [{ name: 'orders' }],
+    responsePartitionLimit: 10,
+    cursor: null,
+  })
+  expect(answer.topics[0]?.partitions[0]).toMatchObject({
+    isrNodes: [1],
+    eligibleLeaderReplicas: [2],
+    lastKnownElr: [],
+  })
+})
+
 test('DescribeTopicPartitions answers what is not there, and refuses a cursor elsewhere', async () => {
   await cluster.addTopic('a', [[1]])
   const client = cluster.client()

@@ -153,3 +153,31 @@ test('a follower knows the high watermark as far as its log reaches, and never f
   expect(core.highWatermark(3, 5, 7)).toBe(5)
   expect(core.highWatermark(6, 5, 7)).toBe(6)
 })
+
+test('an answer from another leader epoch drops nothing, whatever it says about offsets', () => {
+  const follower = new PartitionFollower(2, 5)
+  const log = {
+    logStartOffset: 0,
+    logEndOffset: 10,
+    latestEpoch: 5,
+    endOffsetForEpoch: (epoch: number) => ({ epoch, endOffset: 10 }),
+  }
+  const answer = (leaderEpoch: number) =>
+    follower.decide(
+      follower.nextFetch(log),
+      {
+        topicId: 'topicAAAAAAAAAAAAAAAAA',
+        partition: 0,
+        errorCode: errorCodes.OFFSET_OUT_OF_RANGE,
+        leaderEpoch,
+        highWatermark: 3,
+        logStartOffset: 3,
+        diverging: null,
+        records: new Uint8Array(0),
+      },
+      log,
+    )
+  expect(answer(4).kind).toBe('error')
+  expect(answer(-1).kind).toBe('error')
+  expect(answer(5)).toEqual({ kind: 'restart', atOffset: 3 })
+})

@@ -5,7 +5,7 @@
  *   `max.request.partition.size.limit` partitions a page.
  * - A cursor at a topic that is not among the named ones, or at a negative partition, is INVALID_REQUEST.
  *
- * Not done: eligible leader replicas are not tracked, so both lists are empty.
+ * The last known ELR is always empty: the last member of an ISR stays in it.
  */
 import { zeroUuid } from '@trimaran/common'
 import type { Image, PartitionImage, TopicImage } from '@trimaran/metadata'
@@ -114,7 +114,7 @@ function describe(
         leaderEpoch: partition.leaderEpoch,
         replicaNodes: partition.replicas,
         isrNodes: partition.isr,
-        eligibleLeaderReplicas: [],
+        eligibleLeaderReplicas: partition.elr ?? [],
         lastKnownElr: [],
         offlineReplicas: offlineReplicas(image, partition, listenerName),
       }

@@ -64,11 +64,13 @@ export class PartitionFollower {
     if (asked.currentLeaderEpoch !== this.leaderEpoch || asked.fetchOffset !== log.logEndOffset) {
       return { kind: 'discard' }
     }
-    if (result.errorCode === errorCodes.OFFSET_OUT_OF_RANGE) {
+    // Nothing drops a log but the word of the leader of this very epoch.
+    const isOfThisEpoch = result.leaderEpoch === this.leaderEpoch
+    if (result.errorCode === errorCodes.OFFSET_OUT_OF_RANGE && isOfThisEpoch) {
       return { kind: 'restart', atOffset: result.logStartOffset }
     }
     if (result.errorCode !== errorCodes.NONE) return { kind: 'error', errorCode: result.errorCode }
-    if (result.leaderEpoch !== this.leaderEpoch) return { kind: 'discard' }
+    if (!isOfThisEpoch) return { kind: 'discard' }
     if (result.diverging) {
       const toOffset = truncationOffset(result.diverging, log)
       return toOffset < 0
