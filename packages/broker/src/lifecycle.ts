@@ -53,6 +53,8 @@ export interface LifecycleOptions {
  */
 const retryMs = 50
 const retryMaxMs = 500
+/** An answer that is lost must not cost the session: there is time to ask twice more. */
+const heartbeatsPerSession = 3
 /** While leaving: the controller's view of who has caught up changes without an event here. */
 const shutdownHeartbeatIntervalMs = 100
 /** Leaving in order is a courtesy: after this the broker just stops, and is fenced. Kafka: 3 retries of 5 s. */
@@ -257,7 +259,7 @@ export class BrokerLifecycle {
         wantFence: false,
         wantShutDown: this.#state === 'pendingControlledShutdown',
       },
-      sessionTimeoutMs,
+      Math.ceil(sessionTimeoutMs / heartbeatsPerSession),
     )
     if (this.#isOver()) return true
     if (answer.errorCode !== errorCodes.NONE) {

@@ -1,6 +1,7 @@
 import { ClusterError, Prng, zeroUuid } from '@trimaran/common'
 import { errorCodes } from '@trimaran/protocol'
 import { expect, test } from 'vitest'
+import type { ControllerChannel } from '../src/channels.ts'
 import { BrokerLifecycle, type LifecycleState } from '../src/lifecycle.ts'
 import { SimClock } from './support/sim-clock.ts'
 import { StandInController } from './support/stand-in-controller.ts'
@@ -216,4 +217,25 @@ test('while another broker leaves, it is told at once how far the metadata is ap
     controller.image.endOffset,
   ])
   expect(await toldAfter({ fenced: true, inControlledShutdown: null })).toEqual([])
+})
+
+test('a heartbeat whose answer is lost is sent again while the session still lasts', async () => {
+  const { clock, controller, lifecycle } = given()
+  const request = controller.request.bind(controller) as ControllerChannel['request']
+  let isLossy = false
+  let asked = 0
+  controller.request = (kind, body, timeoutMs = 30_000) => {
+    if (kind !== 'heartbeat' || !isLossy) return request(kind, body)
+    asked++
+    return new Promise((_resolve, reject) => {
+      const lost = new ClusterError('RPC_TIMEOUT', 'simulated')
+      clock.wakeAt(clock.monotonicMs() + timeoutMs, () => reject(lost))
+    })
+  }
+  lifecycle.start()
+  await clock.advance(0)
+  isLossy = true
+  // The last one that was heard, and the whole session of 9 s after it.
+  await clock.advance(8_500)
+  expect(asked).toBeGreaterThan(1)
 })

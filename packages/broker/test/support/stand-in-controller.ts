@@ -63,6 +63,7 @@ export class StandInController implements ControllerChannel {
   async request<K extends Kind>(
     kind: K,
     request: Requests[K]['request'],
+    _timeoutMs?: number,
   ): Promise<Requests[K]['response']> {
     this.log.push({ kind, request })
     await Promise.resolve()
