@@ -40,10 +40,14 @@ export interface QuorumWatch {
 }
 
 interface Item {
-  /** Null: the other side closed. */
-  readonly frame: Uint8Array | null
+  readonly kind: 'frame' | 'hello' | 'close'
+  readonly frame: Uint8Array
+  /** Decoded, if it is of the quorum. */
   readonly message: Message | null
 }
+
+const closing: Item = { kind: 'close', frame: new Uint8Array(0), message: null }
+const greeting: Item = { ...closing, kind: 'hello' }
 
 /** One direction of a connection: in order, however late. What a partition stops waits in it, as in a kernel's buffer. */
 class Pipe {
@@ -67,6 +71,8 @@ class End {
   /** Towards the other side. */
   out!: Pipe
   heardUs = 0
+  /** Of who dialled: the other side's first words. */
+  greeted: ((end: End) => void) | null = null
 
   constructor(host: Host) {
     this.host = host
@@ -163,8 +169,8 @@ export class SimNetwork {
     for (const end of [...this.#ends]) {
       if (!end.isOpen || end.host.nodeId !== a || end.peer.host.nodeId !== b) continue
       this.counts.broken++
-      this.push(end.out, { frame: null, message: null })
-      this.push(end.peer.out, { frame: null, message: null })
+      this.push(end.out, closing)
+      this.push(end.peer.out, closing)
     }
   }
 
@@ -177,17 +183,20 @@ export class SimNetwork {
       end.isOpen = false
       this.#ends.delete(end)
       this.#stalled.delete(end.peer.out)
-      if (how === 'dead') this.push(end.out, { frame: null, message: null })
+      if (how === 'dead') this.push(end.out, closing)
     }
   }
 
   dial(dial: Dial): void {
-    const { from, to, answered, refused } = dial
+    const { from, to, refused } = dial
     const target = this.hosts.get(to)
     const { world } = this
+    const { incarnation } = from.owner
     if (target === undefined || this.isBlocked(from.nodeId, to)) return
+    // Who dialled may be dead by now, and perhaps alive again: its kernel knows nothing of that connection.
+    const isGone = (): boolean => from.owner.incarnation !== incarnation
     world.after(this.delayUs(from.nodeId, to), world.outside, () => {
-      if (target.state === 'vanished') return
+      if (target.state === 'vanished' || isGone()) return
       if (target.state === 'dead') {
         if (this.isBlocked(to, from.nodeId)) return
         world.after(this.delayUs(to, from.nodeId), from.owner, refused)
@@ -195,21 +204,24 @@ export class SimNetwork {
       }
       // A hello needs the process: while it stands still there is no answer.
       world.after(0, target.owner, () => {
-        const [mine, theirs] = connect(from, target)
-        this.#ends.add(mine)
-        this.#ends.add(theirs)
-        theirs.heardUs = world.nowUs
-        mine.heardUs = world.nowUs
-        target.links?.established(from.nodeId, theirs)
-        if (dial.isOver) {
-          this.close(mine)
-          return
-        }
-        dial.end = mine
-        if (this.isBlocked(to, from.nodeId)) return
-        world.after(this.delayUs(to, from.nodeId), from.owner, () => answered(mine))
+        if (!isGone()) this.#accept(dial, target)
       })
     })
+  }
+
+  #accept(dial: Dial, target: Host): void {
+    const { from } = dial
+    const [mine, theirs] = connect(from, target)
+    this.#ends.add(mine)
+    this.#ends.add(theirs)
+    theirs.heardUs = this.world.nowUs
+    mine.heardUs = this.world.nowUs
+    mine.greeted = dial.answered
+    // In the stream, before anything else that comes from there.
+    this.push(theirs.out, greeting)
+    target.links?.established(from.nodeId, theirs)
+    if (dial.isOver) this.close(mine)
+    else dial.end = mine
   }
 
   delayUs(from: number | string, to: number | string): number {
@@ -234,10 +246,10 @@ export class SimNetwork {
       this.counts.lost++
       return
     }
-    this.push(end.out, { frame, message })
+    this.push(end.out, { kind: 'frame', frame, message })
     if (message === null || repeatOneIn === 0 || !this.#random.chance(1, repeatOneIn)) return
     this.counts.repeated++
-    this.push(end.out, { frame, message })
+    this.push(end.out, { kind: 'frame', frame, message })
   }
 
   push(pipe: Pipe, item: Item): void {
@@ -246,8 +258,8 @@ export class SimNetwork {
     const delayUs = this.delayUs(there, to.host.nodeId)
     if (to.incarnation !== to.host.owner.incarnation) {
       // Nobody knows that connection any more: a kernel answers with a reset, a machine without power does not.
-      if (item.frame === null || to.host.state === 'vanished') return
-      if (from.isOpen) this.push(to.out, { frame: null, message: null })
+      if (item.kind === 'close' || to.host.state === 'vanished') return
+      if (from.isOpen) this.push(to.out, closing)
       return
     }
     pipe.lastAtUs = Math.max(pipe.lastAtUs + 1, this.world.nowUs + delayUs)
@@ -264,17 +276,21 @@ export class SimNetwork {
     if (!end.isOpen) return
     end.isOpen = false
     this.#ends.delete(end)
-    this.push(end.out, { frame: null, message: null })
+    this.push(end.out, closing)
   }
 
   #deliver({ from, to }: Pipe, item: Item): void {
     if (!to.isOpen) return
     const there = from.host.nodeId
     to.heardUs = this.world.nowUs
-    if (item.frame === null) {
+    if (item.kind === 'close') {
       to.isOpen = false
       this.#ends.delete(to)
       to.host.links?.closed(there, to)
+      return
+    }
+    if (item.kind === 'hello') {
+      to.greeted?.(to)
       return
     }
     this.world.note(item.frame.length)
@@ -296,6 +312,15 @@ export class SimNetwork {
       this.#deliver(pipe, item)
       this.#release(pipe, 1)
     })
+  }
+
+  /** One line per node and peer, for whoever asks why nothing moves. */
+  picture(): string {
+    const lines: string[] = []
+    for (const { nodeId, links } of this.hosts.values()) {
+      for (const line of links?.picture() ?? []) lines.push(`link ${nodeId}→${line}`)
+    }
+    return lines.join('\n')
   }
 
   /** Keepalive: a side that hears nothing for long gives its connection up. Called now and then. */
@@ -373,6 +398,20 @@ export class SimLinks implements PeerLinks {
 
   received(from: NodeId, end: End, frame: Uint8Array): void {
     if (this.#peer(from).ends.includes(end)) this.#receiver?.frame(from, frame)
+  }
+
+  picture(): string[] {
+    return [...this.#peers.values()].map(({ nodeId, ends, dialing }) => {
+      const told = ends.map(({ isOpen, peer, out }) => {
+        const there = peer.host.links?.has(this.#host.nodeId, peer) === true ? 'used' : 'unused'
+        return `${isOpen ? 'open' : 'closed'}/${peer.isOpen ? 'open' : 'closed'} (${there} there, ${out.held.length} held)`
+      })
+      return `${nodeId} ${told.join(', ') || 'none'}${dialing === null ? '' : ' dialing'}`
+    })
+  }
+
+  has(from: NodeId, end: End): boolean {
+    return this.#peer(from).ends.includes(end)
   }
 
   closed(from: NodeId, end: End): void {

@@ -268,7 +268,10 @@ export class Simulation {
       // Looking at everything after every event would cost more than the event.
       if (steps % 16 === 0 && isDone()) return
       if (!this.#step(untilUs)) {
-        throw new LivenessError(`${phase} is not over after ${withinMs} ms: ${picture() ?? ''}`)
+        const links = this.#network.picture()
+        throw new LivenessError(
+          `${phase} is not over after ${withinMs} ms: ${picture() ?? ''}\n${links}`,
+        )
       }
     }
   }
