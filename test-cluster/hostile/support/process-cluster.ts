@@ -250,7 +250,8 @@ export class ProcessCluster {
 
   async destroy(): Promise<void> {
     await Promise.all(this.nodes.map(node => node.kill()))
-    if (process.env['KEEP'] === undefined) rmSync(this.directory, { recursive: true, force: true })
+    if (process.env['TRIMARAN_KEEP'] === undefined)
+      rmSync(this.directory, { recursive: true, force: true })
   }
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { vi } from 'vitest'
 import { apis } from '@trimaran/protocol'
 import { ClusterClient } from 'trimaran/client'
 import { Bystander } from './bystander.ts'
@@ -6,6 +7,9 @@ import type { Verdict } from './bystander.ts'
 import { ProcessCluster, until } from './process-cluster.ts'
 import type { NodeProcess, ProcessClusterOptions } from './process-cluster.ts'
 import { RawClient } from './raw-client.ts'
+
+// Seconds on a machine of its own; several restarts of processes in one test on one that is shared.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 })
 
 /** A question to a node that does nothing else takes a few milliseconds; this is for a loaded machine of two cores. */
 const answerMaxMs = 100
