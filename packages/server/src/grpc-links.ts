@@ -1,6 +1,6 @@
 import { ClusterError } from '@trimaran/common'
 import type { Clock, LogEvent, NodeId, Uuid } from '@trimaran/common'
-import { GrpcTransport, stopRaisingServerWindows } from './grpc-transport.ts'
+import { GrpcTransport } from './grpc-transport.ts'
 import type { LinkStream } from './grpc-transport.ts'
 import { decodeEnvelope, encodeEnvelope } from './rpc/envelope.ts'
 import type { Hello } from './rpc/envelope.ts'
@@ -73,10 +73,15 @@ export class GrpcLinks implements PeerLinks {
     const waiting: LinkStream[] = []
     let links: GrpcLinks | undefined
     const { host, port } = options.listen
-    const bound = await transport.listen(host, port, stream => {
-      if (links === undefined) waiting.push(stream)
-      else links.#accept(stream)
-    })
+    const bound = await transport
+      .listen(host, port, stream => {
+        if (links === undefined) waiting.push(stream)
+        else links.#accept(stream)
+      })
+      .catch((error: unknown) => {
+        transport.close()
+        throw error
+      })
     links = new GrpcLinks(options, transport, bound)
     for (const stream of waiting) links.#accept(stream)
     return links
@@ -138,7 +143,6 @@ export class GrpcLinks implements PeerLinks {
     }
     for (const stream of this.#anonymous) stream.destroy()
     this.#transport.close()
-    stopRaisingServerWindows()
   }
 
   #peer(nodeId: NodeId): Peer {

@@ -44,6 +44,7 @@ export class GrpcTransport {
   readonly #clients = new Set<Grpc.Client>()
   #server: Grpc.Server | null = null
   #port = 0
+  #closed = false
 
   static async load(): Promise<GrpcTransport> {
     return new GrpcTransport(await import('@grpc/grpc-js'))
@@ -132,6 +133,9 @@ export class GrpcTransport {
 
   /** Ends every connection at once: the peers see what they would see of a killed process. */
   close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    stopRaisingServerWindows()
     this.#server?.forceShutdown()
     for (const client of this.#clients) client.close()
     this.#clients.clear()
@@ -237,7 +241,7 @@ function raiseServerWindows(): void {
   if (windowUsers++ === 0) subscribe('http2.server.stream.created', onServerStream)
 }
 
-export function stopRaisingServerWindows(): void {
+function stopRaisingServerWindows(): void {
   if (--windowUsers === 0) unsubscribe('http2.server.stream.created', onServerStream)
 }
 

@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { connect } from 'node:http2'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -226,5 +227,17 @@ test('both windows of a link are raised from HTTP/2’s 64 KiB: a megabyte does 
       await new Promise(resolve => setImmediate(resolve))
   } finally {
     session.destroy()
+  }
+})
+
+test('links that cannot listen leave nothing behind', async () => {
+  const taken = createServer()
+  await new Promise<void>(resolve => taken.listen(0, '127.0.0.1', resolve))
+  const { port } = taken.address() as AddressInfo
+  try {
+    await expect(peer(1, { port })).rejects.toMatchObject({ code: 'CANNOT_LISTEN' })
+    expect(channel('http2.server.stream.created').hasSubscribers).toBe(false)
+  } finally {
+    taken.close()
   }
 })
