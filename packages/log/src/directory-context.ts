@@ -10,7 +10,7 @@ import { TailBudget } from './tail-cache.ts'
 export const openFileCountMax = 512
 /** Indexes in memory: those of 64 full 1 GiB segments with entries every 4 KiB (2 MiB each), halved. */
 const indexBytesMax = 64 * 1024 * 1024
-/** Recently appended batches in memory: 256 logs with full tails of 256 KiB. */
+/** Recently appended batches in memory: 64 logs with full tails of 1 MiB. */
 const tailBytesMax = 64 * 1024 * 1024
 
 /** What the logs of one data directory share. */

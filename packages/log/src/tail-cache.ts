@@ -1,50 +1,67 @@
-import { concatBytes, type Offset } from '@trimaran/common'
+import type { Offset } from '@trimaran/common'
 
-/** Bytes of recent batches that one log may keep: a few fetches' worth, enough for readers that wait at the end. */
-const tailBytesMax = 256 * 1024
-/** Batches that one log may keep, so that many tiny ones do not make a long list: 256 × ~100 B of bookkeeping = 25 KiB. */
-const tailBatchesMax = 256
-/** A view smaller than this share of its buffer is copied: a kept slice keeps its whole buffer alive. */
+/** Bytes of recent batches that one log may keep: what producers have under way on one partition, twice. */
+const tailBytesMax = 1024 * 1024
+/** Batches that one log may keep, so that many tiny ones do not make a long list: 1,024 × ~70 B of bookkeeping = 70 KiB. */
+const tailBatchesMax = 1024
+/** Blocks double up to the largest: an idle partition holds little, a busy one fills a block in some milliseconds. */
+const firstBlockBytes = 1024
+const blockBytesMax = 256 * 1024
+/** A batch of at least half a block is a block of its own, by reference… */
+const copiedBytesMax = blockBytesMax / 2
+/** …unless it is a view on something much larger, which a kept slice keeps alive whole. */
 const wasteFactorMax = 2
+
+/** Batches one after the other, as in the file. What is written stays as it is, so readers get views. */
+interface Block {
+  bytes: Uint8Array
+  used: number
+}
 
 interface TailBatch {
   readonly baseOffset: Offset
   readonly endOffset: Offset
-  readonly bytes: Uint8Array
+  readonly block: Block
+  readonly at: number
+  readonly sizeBytes: number
 }
 
 /**
- * The batches just appended, so that followers and consumers at the end of the log read no file. Invariant: contiguous,
- * and the last one ends at the log's end.
+ * The batches just appended, so that followers and consumers at the end of the log read no file. They are copied once,
+ * next to each other: every reader then takes any number of them as one view, and the buffers they came in, which hold
+ * whole requests, are garbage at once.
+ *
+ * Invariant: contiguous, and the last one ends at the log's end.
  */
 export class TailCache {
   readonly #budget: TailBudget
   #batches: TailBatch[] = []
+  /** Index in `#batches` of the first that is kept; those before it are gone and wait for a splice. */
+  #first = 0
   #sizeBytes = 0
 
   constructor(budget: TailBudget) {
     this.#budget = budget
   }
 
+  /** Of the blocks, unused room included. */
   get sizeBytes(): number {
     return this.#sizeBytes
   }
 
-  /** Keeps a reference: from here on nobody may change the bytes. */
   append(baseOffset: Offset, endOffset: Offset, bytes: Uint8Array): void {
-    if (bytes.length > tailBytesMax) return this.clear()
-    const roomy = bytes.buffer.byteLength > bytes.length * wasteFactorMax
-    this.#batches.push({ baseOffset, endOffset, bytes: roomy ? bytes.slice() : bytes })
-    this.#sizeBytes += bytes.length
-    let dropped = 0
-    while (this.#sizeBytes > tailBytesMax || this.#batches.length - dropped > tailBatchesMax) {
-      this.#sizeBytes -= (this.#batches[dropped++] as TailBatch).bytes.length
+    const sizeBytes = bytes.length
+    if (sizeBytes > tailBytesMax) return this.clear()
+    const block = this.#blockFor(bytes)
+    const at = block.used - sizeBytes
+    this.#batches.push({ baseOffset, endOffset, block, at, sizeBytes })
+    while (this.#sizeBytes > tailBytesMax || this.#batches.length - this.#first > tailBatchesMax) {
+      this.#dropOldest()
     }
-    if (dropped > 0) this.#batches.splice(0, dropped)
     this.#budget.grew(this)
   }
 
-  /** null: not kept, the file has it. */
+  /** Null: not kept, the file has it. Ends with its block, even if more would be allowed. */
   read(
     offset: Offset,
     limits: {
@@ -53,33 +70,77 @@ export class TailCache {
       readonly minOneBatch: boolean
     },
   ): Uint8Array | null {
-    const first = this.#batches[0]
+    const batches = this.#batches
+    const first = batches[this.#first]
     if (first === undefined || offset < first.baseOffset) return null
-    let low = 0
-    let high = this.#batches.length - 1
+    let low = this.#first
+    let high = batches.length - 1
     while (low < high) {
       const middle = (low + high) >>> 1
-      if ((this.#batches[middle] as TailBatch).endOffset > offset) high = middle
+      if ((batches[middle] as TailBatch).endOffset > offset) high = middle
       else low = middle + 1
     }
-    const parts: Uint8Array[] = []
-    let sizeBytes = 0
-    for (let at = low; at < this.#batches.length; at++) {
-      const batch = this.#batches[at] as TailBatch
-      if (batch.endOffset > limits.endOffset) break
-      const always = limits.minOneBatch && parts.length === 0
-      if (!always && sizeBytes + batch.bytes.length > limits.maxBytes) break
-      parts.push(batch.bytes)
-      sizeBytes += batch.bytes.length
+    const { block, at: start, sizeBytes } = batches[low] as TailBatch
+    const end = limits.minOneBatch ? Math.max(limits.maxBytes, sizeBytes) : limits.maxBytes
+    let taken = 0
+    for (; low < batches.length; low++) {
+      const batch = batches[low] as TailBatch
+      if (batch.block !== block || batch.endOffset > limits.endOffset) break
+      if (taken + batch.sizeBytes > end) break
+      taken += batch.sizeBytes
     }
-    return concatBytes(parts)
+    return block.bytes.subarray(start, start + taken)
   }
 
   clear(): void {
     if (this.#batches.length === 0) return
     this.#batches = []
+    this.#first = 0
     this.#sizeBytes = 0
     this.#budget.cleared(this)
+  }
+
+  /** The block that ends with the bytes. */
+  #blockFor(bytes: Uint8Array): Block {
+    const sizeBytes = bytes.length
+    const last = this.#batches.at(-1)?.block
+    if (last !== undefined && last.used + sizeBytes <= blockBytesMax) {
+      if (last.used + sizeBytes > last.bytes.length) this.#grow(last, sizeBytes)
+      last.bytes.set(bytes, last.used)
+      last.used += sizeBytes
+      return last
+    }
+    const isView = bytes.buffer.byteLength > sizeBytes * wasteFactorMax
+    const isOwn = sizeBytes >= copiedBytesMax && !isView
+    const block = { bytes: isOwn ? bytes : this.#room(last, sizeBytes), used: sizeBytes }
+    if (!isOwn) block.bytes.set(bytes)
+    this.#sizeBytes += block.bytes.length
+    return block
+  }
+
+  /** Who follows a full block will be full, too; the first begins small. */
+  #room(last: Block | undefined, sizeBytes: number): Uint8Array {
+    const usualBytes = last === undefined ? firstBlockBytes : blockBytesMax
+    return Buffer.allocUnsafeSlow(Math.max(usualBytes, sizeBytes))
+  }
+
+  /** Views given out keep the old bytes. */
+  #grow(block: Block, sizeBytes: number): void {
+    const bytes = Buffer.allocUnsafeSlow(
+      Math.min(Math.max(block.bytes.length * 2, block.used + sizeBytes), blockBytesMax),
+    )
+    bytes.set(block.bytes.subarray(0, block.used))
+    this.#sizeBytes += bytes.length - block.bytes.length
+    block.bytes = bytes
+  }
+
+  #dropOldest(): void {
+    const { block } = this.#batches[this.#first++] as TailBatch
+    if (this.#batches[this.#first]?.block !== block) this.#sizeBytes -= block.bytes.length
+    // Seldom, and in one go: shifting a long list for every batch would cost more than the batch.
+    if (this.#first * 2 < this.#batches.length) return
+    this.#batches = this.#batches.slice(this.#first)
+    this.#first = 0
   }
 }
 

@@ -102,11 +102,69 @@ test('reads at the end are answered from memory, and equal what the file holds',
   expect(reads).toBeGreaterThan(0)
 })
 
+const countReads = (bench: Bench): (() => number) => {
+  let reads = 0
+  bench.disk.fault = operation => {
+    if (operation === 'read') reads++
+    return null
+  }
+  return () => reads
+}
+
 test('a tail that is full lets the oldest batches go to the file', () => {
   const bench = new Bench()
-  for (let number = 0; number < 30; number++) bench.append({ valueBytes: 20_000 })
+  for (let number = 0; number < 80; number++) bench.append({ valueBytes: 20_000 })
+  const reads = countReads(bench)
+  expect(offsetsIn(readAt(bench, 79))).toEqual([79])
+  expect(offsetsIn(readAt(bench, 40, { maxBytes: 50_000 }))).toEqual([40, 41])
+  expect(reads()).toBe(0)
   expect(offsetsIn(readAt(bench, 0, { maxBytes: 50_000 }))).toEqual([0, 1])
-  expect(offsetsIn(readAt(bench, 29))).toEqual([29])
+  expect(reads()).toBeGreaterThan(0)
+})
+
+test('any batches from the tail are one read after another as the file has them', () => {
+  const bench = new Bench()
+  const sizes = [1, 900, 70_000, 10, 200_000, 300_000, 5, 140_000, 40, 40_000, 255_000, 7]
+  const appended: Buffer[] = []
+  for (let number = 0; number < 60; number++) {
+    const bytes = batch({ valueBytes: sizes[number % sizes.length] as number })
+    bench.log.appendAsLeader(bytes, 1)
+    appended.push(Buffer.from(bytes))
+  }
+  const reads = countReads(bench)
+  for (const maxBytes of [1, 1000, 100_000, 1_000_000]) {
+    let offset = 55
+    while (offset < 60) {
+      const bytes = readAt(bench, offset, { maxBytes, minOneBatch: true })
+      const offsets = offsetsIn(bytes)
+      expect(offsets[0]).toBe(offset)
+      expect(Buffer.concat(appended.slice(offset, offset + offsets.length)).equals(bytes)).toBe(
+        true,
+      )
+      offset += offsets.length
+    }
+  }
+  expect(reads()).toBe(0)
+})
+
+test('a view from the tail stays as it was while batches follow', () => {
+  const bench = new Bench()
+  bench.append({ valueBytes: 500 })
+  const view = readAt(bench, 0)
+  const before = Buffer.from(view)
+  for (let number = 0; number < 100; number++) bench.append({ valueBytes: 50_000 })
+  expect(before.equals(view)).toBe(true)
+})
+
+test('a thousand tiny batches in the tail are no more than a thousand', () => {
+  const bench = new Bench()
+  for (let number = 0; number < 1100; number++) bench.append()
+  const reads = countReads(bench)
+  expect(offsetsIn(readAt(bench, 1099))).toEqual([1099])
+  expect(offsetsIn(readAt(bench, 100, { maxBytes: 200 }))[0]).toBe(100)
+  expect(reads()).toBe(0)
+  expect(offsetsIn(readAt(bench, 50, { maxBytes: 200 }))[0]).toBe(50)
+  expect(reads()).toBeGreaterThan(0)
 })
 
 test('a sequential reader needs one read of the file for each answer', () => {
