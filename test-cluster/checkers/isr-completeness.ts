@@ -1,7 +1,6 @@
 import type { NodeId } from '@trimaran/common'
 import type { Image, PartitionImage } from '@trimaran/metadata'
-import { partitionName } from './cluster-view.ts'
-import type { NodeView } from './cluster-view.ts'
+import type { NodeView, ReplicaView } from './cluster-view.ts'
 import type { ReplicatedLogs } from './replicated-logs.ts'
 import { violated } from './violation.ts'
 
@@ -65,28 +64,36 @@ function checkPartition({
 }
 
 /** P4: whom the controller may elect, the leader counts; else it could commit what the next leader lacks. */
-export function checkReplicationQuorum(node: NodeView, image: Image): void {
-  for (const { topicId, topicName, partition, leading } of node.replicas()) {
-    if (leading === null || !leading.hasEnoughReplicas) continue
-    const known = image.topicsById.get(topicId)?.partitions[partition]
-    if (known?.leader !== node.id || known.leaderEpoch !== leading.leaderEpoch) continue
-    const { isrState } = leading
-    for (const id of [...known.isr, ...(known.elr ?? [])]) {
-      if (isrState.isr.has(id)) continue
-      if (isrState.kind === 'pendingExpand' && isrState.adding === id) continue
-      violated(
-        'P4',
-        `${topicName}-${partition}: the controller may elect ${id}, the leader ${node.id} counts ` +
-          `${[...isrState.isr].join(' ')} (${isrState.kind})`,
-      )
+export class ReplicationQuorum {
+  /** What was looked at last, by replica; a state that did not change needs no second look at the same metadata. */
+  readonly #seen = new WeakMap<ReplicaView, unknown>()
+
+  look(node: NodeView, image: Image, isNews: boolean): void {
+    for (const replica of node.replicas()) {
+      const { leading } = replica
+      if (leading === null) continue
+      if (!isNews && this.#seen.get(replica) === leading.isrState) continue
+      this.#seen.set(replica, leading.isrState)
+      if (leading.hasEnoughReplicas) checkQuorum(node, image, replica, leading)
     }
   }
 }
 
-export const partitionsOf = (image: Image): [string, PartitionImage][] =>
-  [...image.topicsById.values()].flatMap(topic =>
-    topic.partitions.map((partition): [string, PartitionImage] => [
-      partitionName(topic.id, partition.partition),
-      partition,
-    ]),
-  )
+function checkQuorum(
+  node: NodeView,
+  image: Image,
+  { topicId, topicName, partition }: ReplicaView,
+  { leaderEpoch, isrState }: NonNullable<ReplicaView['leading']>,
+): void {
+  const known = image.topicsById.get(topicId)?.partitions[partition]
+  if (known?.leader !== node.id || known.leaderEpoch !== leaderEpoch) return
+  for (const id of [...known.isr, ...(known.elr ?? [])]) {
+    if (isrState.isr.has(id)) continue
+    if (isrState.kind === 'pendingExpand' && isrState.adding === id) continue
+    violated(
+      'P4',
+      `${topicName}-${partition}: the controller may elect ${id}, the leader ${node.id} counts ` +
+        `${[...isrState.isr].join(' ')} (${isrState.kind})`,
+    )
+  }
+}

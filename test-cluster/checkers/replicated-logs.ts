@@ -52,6 +52,8 @@ export class ReplicatedLogs {
   readonly changed = new Set<string>()
   truncations = 0
   readonly #mirrors = new Map<string, Mirror>()
+  /** The same, without making up names: looking is what this does most. */
+  readonly #mirrorOfReplica = new WeakMap<ReplicaView, Mirror>()
   readonly #readValue: (bytes: Uint8Array) => number
 
   constructor(readValue: (bytes: Uint8Array) => number) {
@@ -67,9 +69,10 @@ export class ReplicatedLogs {
   }
 
   look(node: NodeView): void {
+    const { incarnation } = node
     for (const replica of node.replicas()) {
       const mirror = this.#mirrorOf(node, replica)
-      if (mirror.incarnation !== node.incarnation) this.#restarted(mirror, node, replica)
+      if (mirror.incarnation !== incarnation) this.#restarted(mirror, node, replica)
       const { logEndOffset, highWatermark } = replica
       if (logEndOffset === mirror.end && highWatermark === mirror.highWatermark) continue
       if (replica.failure !== null) continue
@@ -79,7 +82,15 @@ export class ReplicatedLogs {
     }
   }
 
-  #mirrorOf(node: NodeView, { topicId, topicName, partition }: ReplicaView): Mirror {
+  #mirrorOf(node: NodeView, replica: ReplicaView): Mirror {
+    const known = this.#mirrorOfReplica.get(replica)
+    if (known) return known
+    const mirror = this.#namedMirror(node, replica)
+    this.#mirrorOfReplica.set(replica, mirror)
+    return mirror
+  }
+
+  #namedMirror(node: NodeView, { topicId, topicName, partition }: ReplicaView): Mirror {
     const name = partitionName(topicId, partition)
     const key = `${node.id} ${name}`
     const known = this.#mirrors.get(key)

@@ -88,6 +88,7 @@ function hung(seed: number): Outcome {
     seed,
     failure: { kind: 'crash', message, stack: '' },
     simulatedMs: 0,
+    cpuMs: 0,
     events: 0,
     hash: 0,
     faults: {} as Outcome['faults'],

@@ -19,11 +19,12 @@ async function runOne(options: RunOptions): Promise<number> {
     nodes,
     seconds,
     mistakes: bug === null ? {} : bugs[bug],
+    stacks: true,
     trace: { linesMax: traceLines, print: trace ? console.log : null },
   }).run()
   const tally = new Tally()
   tally.add(outcome)
-  const summary = tally.summary(performance.now() - startedMs, 1)
+  const summary = tally.summary(performance.now() - startedMs)
   const hash = outcome.hash.toString(16).padStart(8, '0')
   if (json) console.log(JSON.stringify({ ...summary, hash, failure: outcome.failure }))
   else {
@@ -35,7 +36,7 @@ async function runOne(options: RunOptions): Promise<number> {
 }
 
 async function runMany(options: RunOptions): Promise<number> {
-  const { seeds, workers, json, stopsAtFirst, bug } = options
+  const { seeds, json, stopsAtFirst, bug } = options
   const tally = new Tally()
   const startedMs = performance.now()
   const say = (line: string): void => {
@@ -53,7 +54,7 @@ async function runMany(options: RunOptions): Promise<number> {
   }, progressEveryMs)
   await campaign.run()
   clearInterval(progress)
-  const summary = tally.summary(performance.now() - startedMs, workers)
+  const summary = tally.summary(performance.now() - startedMs)
   const [first] = tally.failed.toSorted((a, b) => a.seed - b.seed)
   if (json) {
     const failures = tally.failed.map(({ seed, failure }) => ({ seed, ...failure }))
@@ -66,11 +67,11 @@ async function runMany(options: RunOptions): Promise<number> {
 }
 
 /** The seed once more, with its last lines: the trace costs too much to be kept of all. */
-async function lastMoments({ seed, failure }: Outcome, options: RunOptions): Promise<string> {
-  if (failure === null || failure.stack === '') return ''
+async function lastMoments({ seed, failure, simulatedMs }: Outcome, options: RunOptions): Promise<string> {
+  if (failure === null || simulatedMs === 0) return ''
   const { nodes, seconds } = options
   const trace = { linesMax: traceLines, print: null }
-  const outcome = await new Simulation({ seed, nodes, seconds, trace }).run()
+  const outcome = await new Simulation({ seed, nodes, seconds, stacks: true, trace }).run()
   return failureText(outcome, options)
 }
 

@@ -1,3 +1,4 @@
+import { concatBytes } from '@trimaran/common'
 import type { NodeId, Prng } from '@trimaran/common'
 import type { Message } from '@trimaran/raft'
 import type { PeerAddress, PeerLinks, PeerReceiver } from '@trimaran/server'
@@ -384,7 +385,7 @@ export class SimLinks implements PeerLinks {
     if (nodeId !== this.#host.nodeId) this.#peer(nodeId).isKnown = true
   }
 
-  send(to: NodeId, frame: Uint8Array): boolean {
+  send(to: NodeId, frame: readonly Uint8Array[]): boolean {
     const peer = this.#peer(to)
     peer.wantedUntilUs = this.#network.world.nowUs + interestUs
     const [end] = peer.ends
@@ -392,7 +393,7 @@ export class SimLinks implements PeerLinks {
       if (peer.dialing === null && peer.cancelRedial === null) this.#dial(peer)
       return false
     }
-    this.#network.send(end, frame)
+    this.#network.send(end, concatBytes(frame))
     return true
   }
 

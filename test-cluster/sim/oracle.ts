@@ -1,6 +1,6 @@
 import type { NodeId } from '@trimaran/common'
 import { emptyImage, effectiveTopicConfig } from '@trimaran/metadata'
-import { checkIsrCompleteness, checkReplicationQuorum } from '../checkers/isr-completeness.ts'
+import { checkIsrCompleteness, ReplicationQuorum } from '../checkers/isr-completeness.ts'
 import { MetadataChecker } from '../checkers/metadata.ts'
 import { QuorumProperties } from '../checkers/quorum.ts'
 import { ReplicatedLogs } from '../checkers/replicated-logs.ts'
@@ -17,6 +17,7 @@ export class Oracle {
   readonly metadata: MetadataChecker
   readonly logs = new ReplicatedLogs(decodeValue)
   readonly clients = new ToldClients(this.logs)
+  readonly #replicationQuorum = new ReplicationQuorum()
   readonly #world: World
   readonly #nodes: readonly SimNode[]
   /** Only those that run. */
@@ -78,8 +79,9 @@ export class Oracle {
     if (this.logs.changed.size > 0) {
       checkIsrCompleteness({ image, logs: this.logs, nodes: this.#views })
     }
-    checkReplicationQuorum(view, image)
-    if (isNews) for (const other of this.#views.values()) checkReplicationQuorum(other, image)
+    this.#replicationQuorum.look(view, image, isNews)
+    if (!isNews) return
+    for (const other of this.#views.values()) this.#replicationQuorum.look(other, image, true)
   }
 
   atEnd(): void {

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import type { RunOptions } from './options.ts'
 import type { FailureKind, Outcome } from './simulation.ts'
 
@@ -13,7 +12,7 @@ export interface Summary {
   readonly failedSeeds: readonly number[]
   readonly simulatedSeconds: number
   readonly wallSeconds: number
-  /** Simulated seconds per second and core. */
+  /** Simulated seconds per second of one core's time. */
   readonly speedPerCore: number
   readonly events: number
   readonly faults: Readonly<Record<string, number>>
@@ -24,6 +23,7 @@ export interface Summary {
 export class Tally {
   seeds = 0
   simulatedMs = 0
+  cpuMs = 0
   events = 0
   readonly failed: Outcome[] = []
   readonly #faults: Record<string, number> = {}
@@ -32,20 +32,20 @@ export class Tally {
   add(outcome: Outcome): void {
     this.seeds++
     this.simulatedMs += outcome.simulatedMs
+    this.cpuMs += outcome.cpuMs
     this.events += outcome.events
     if (outcome.failure !== null) this.failed.push(outcome)
     addTo(this.#faults, outcome.faults)
     addTo(this.#counts, outcome.counts)
   }
 
-  summary(wallMs: number, workers: number): Summary {
-    const cores = Math.min(workers, availableParallelism())
+  summary(wallMs: number): Summary {
     return {
       seeds: this.seeds,
       failedSeeds: this.failed.map(({ seed }) => seed).toSorted((a, b) => a - b),
       simulatedSeconds: Math.round(this.simulatedMs / 1000),
       wallSeconds: Math.round(wallMs / 100) / 10,
-      speedPerCore: Math.round((this.simulatedMs / wallMs / cores) * 10) / 10,
+      speedPerCore: Math.round((this.simulatedMs / Math.max(1, this.cpuMs)) * 10) / 10,
       events: this.events,
       faults: this.#faults,
       counts: this.#counts,
@@ -65,7 +65,7 @@ export function summaryText(summary: Summary): string {
       .join(' · ')
   return [
     `${seeds} seeds, ${failedSeeds.length} failed${failedSeeds.length > 0 ? `: ${failedSeeds.join(' ')}` : ''}`,
-    `${simulatedSeconds} simulated seconds in ${wallSeconds} s: ${speedPerCore} per second and core, ${events} events`,
+    `${simulatedSeconds} simulated seconds in ${wallSeconds} s: ${speedPerCore} per second of a core, ${events} events`,
     `faults   ${numbers(summary.faults)}`,
     `clients  ${numbers(summary.counts)}`,
   ].join('\n')

@@ -24,6 +24,8 @@ export interface SimulationOptions {
   readonly seconds: number
   readonly mistakes?: SimulatedMistakes
   /** Keeps the last lines; prints all of them if told to. */
+  /** Without, failures come without stacks, and everything is a good deal faster. */
+  readonly stacks?: boolean
   readonly trace?: { readonly linesMax: number; readonly print: ((line: string) => void) | null }
 }
 
@@ -39,6 +41,8 @@ export interface Outcome {
   readonly seed: number
   readonly failure: Failure | null
   readonly simulatedMs: number
+  /** Of this process, while the seed ran. */
+  readonly cpuMs: number
   readonly events: number
   readonly hash: number
   readonly faults: Record<FaultKind, number>
@@ -127,6 +131,9 @@ export class Simulation {
   run(): Promise<Outcome> {
     return new Promise(resolve => {
       setImmediate(() => {
+        const before = process.cpuUsage()
+        const { stackTraceLimit } = Error
+        if (this.#options.stacks !== true) Error.stackTraceLimit = 0
         const onRejection = (error: unknown): void => this.#fail(error)
         process.on('unhandledRejection', onRejection)
         try {
@@ -137,8 +144,10 @@ export class Simulation {
           // What is still alive must not run on into the next seed.
           for (const node of this.#nodes) node.node?.halt()
           process.off('unhandledRejection', onRejection)
+          Error.stackTraceLimit = stackTraceLimit
         }
-        resolve(this.#outcome())
+        const { user, system } = process.cpuUsage(before)
+        resolve(this.#outcome((user + system) / 1000))
       })
     })
   }
@@ -283,13 +292,14 @@ export class Simulation {
     return isMore
   }
 
-  #outcome(): Outcome {
+  #outcome(cpuMs: number): Outcome {
     const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
     const { producers, consumers, members, admin } = this.#workload
     return {
       seed: this.#options.seed,
       failure: this.#failure === null ? null : describe(this.#failure),
       simulatedMs: this.#world.nowMs,
+      cpuMs,
       events: this.#world.events,
       hash: this.#world.hash,
       faults: this.#nemesis.counts,

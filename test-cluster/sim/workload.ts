@@ -10,7 +10,7 @@ import { Values } from './clients/values.ts'
 import type { Swarm } from './swarm.ts'
 
 const churnTopic = 'churn'
-const compressions = ['none', 'none', 'none', 'gzip', 'lz4'] as const
+const compressions = ['none', 'none', 'none', 'none', 'none', 'none', 'lz4', 'gzip'] as const
 
 /** The clients of a seed and what they do. */
 export class Workload {

@@ -1,0 +1,37 @@
+import { execFileSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { bugs } from './bugs.ts'
+import type { BugName } from './bugs.ts'
+import { Simulation } from './simulation.ts'
+import type { Outcome } from './simulation.ts'
+
+const simulate = (seed: number, bug?: BugName): Promise<Outcome> =>
+  new Simulation({ seed, nodes: 3, seconds: 6, ...(bug && { mistakes: bugs[bug] }) }).run()
+
+test('a handful of clusters keeps every promise under faults and is well again afterwards', async () => {
+  let acked = 0
+  let faults = 0
+  for (let seed = 1; seed <= 8; seed++) {
+    const outcome = await simulate(seed)
+    expect(outcome.failure, `seed ${seed}`).toBeNull()
+    acked += outcome.counts['ackedRecords'] ?? 0
+    for (const count of Object.values(outcome.faults)) faults += count
+  }
+  // A run in which nothing happens proves nothing.
+  expect(acked).toBeGreaterThan(1_000)
+  expect(faults).toBeGreaterThan(20)
+})
+
+test('a seed is the same every time, also in a process that has done nothing else', async () => {
+  const seed = 5
+  const first = await simulate(seed)
+  await simulate(seed + 1)
+  const again = await simulate(seed)
+  expect(again.hash).toBe(first.hash)
+  const main = new URL('main.ts', import.meta.url).pathname
+  const args = [main, '--seed', String(seed), '--seconds', '6', '--json']
+  const { hash } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as {
+    hash: string
+  }
+  expect(Number.parseInt(hash, 16)).toBe(first.hash)
+})
