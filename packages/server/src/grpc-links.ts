@@ -6,6 +6,7 @@ import { decodeEnvelope, encodeEnvelope } from './rpc/envelope.ts'
 import type { Hello } from './rpc/envelope.ts'
 import { cutFrame, FrameAssembler, MAX_FRAME_BYTES } from './rpc/frame-assembler.ts'
 import type { PeerAddress, PeerLinks, PeerReceiver } from './rpc/peer-links.ts'
+import { sizeOf } from './rpc/wire.ts'
 
 /** A dial without an answer in this time means that the peer is gone, if its stream broke before (decision 15). */
 const GONE_AFTER_MS = 200
@@ -118,7 +119,7 @@ export class GrpcLinks implements PeerLinks {
     if (peer.cancelRedial !== null) this.#dial(peer)
   }
 
-  send(to: NodeId, frame: Uint8Array): boolean {
+  send(to: NodeId, frame: readonly Uint8Array[]): boolean {
     if (this.#closed) return false
     const peer = this.#peer(to)
     peer.wantedUntilMs = this.#options.clock.monotonicMs() + INTEREST_MS
@@ -127,7 +128,7 @@ export class GrpcLinks implements PeerLinks {
       if (peer.dialing === null && peer.cancelRedial === null) this.#dial(peer)
       return false
     }
-    if (link.stream.queuedBytes > MAX_QUEUED_BYTES || frame.length > MAX_FRAME_BYTES) return false
+    if (link.stream.queuedBytes > MAX_QUEUED_BYTES || sizeOf(frame) > MAX_FRAME_BYTES) return false
     for (const message of cutFrame(frame)) link.stream.write(message)
     return true
   }
@@ -164,7 +165,7 @@ export class GrpcLinks implements PeerLinks {
     return peer
   }
 
-  #hello(toNodeId: NodeId): Uint8Array {
+  #hello(toNodeId: NodeId): readonly Uint8Array[] {
     const { clusterId, nodeId, incarnationId, advertised } = this.#options
     const port = advertised.port === 0 ? this.#port : advertised.port
     return encodeEnvelope({

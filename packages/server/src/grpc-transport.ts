@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Http2Session, ServerHttp2Stream } from 'node:http2'
 import type * as Grpc from '@grpc/grpc-js'
 import { ClusterError } from '@trimaran/common'
+import { sizeOf } from './rpc/wire.ts'
 
 /** HTTP/2 windows, per stream and per connection. With Node's 64 KiB a 64 KiB message moves at a third of the speed. */
 const WINDOW_BYTES = 4 * 1024 * 1024
@@ -27,7 +28,8 @@ const commonOptions: Grpc.ChannelOptions = {
 
 /** Either end of a stream, as far as a link cares. */
 export interface LinkStream {
-  write(message: Uint8Array): void
+  /** One message, as pieces that stay unchanged from then on. */
+  write(message: readonly Uint8Array[]): void
   /** Bytes written and not yet taken by the connection. */
   readonly queuedBytes: number
   /** Ends it now; `onClose` is called, here and at the peer, there with `reason`. */
@@ -74,13 +76,13 @@ export class GrpcTransport {
           requestStream: true,
           responseStream: true,
           requestSerialize: asBuffer,
-          requestDeserialize: asBuffer,
+          requestDeserialize: asIs,
           responseSerialize: asBuffer,
-          responseDeserialize: asBuffer,
+          responseDeserialize: asIs,
         },
       },
       {
-        link: (call: Grpc.ServerDuplexStream<Buffer, Buffer>) => accept(serverStream(call)),
+        link: (call: Grpc.ServerDuplexStream<Buffer, Gathered>) => accept(serverStream(call)),
       },
     )
     this.#server = server
@@ -124,7 +126,7 @@ export class GrpcTransport {
       },
     )
     this.#clients.add(client)
-    const call = client.makeBidiStreamRequest<Buffer, Buffer>(LINK_PATH, asBuffer, asBuffer)
+    const call = client.makeBidiStreamRequest<Gathered, Buffer>(LINK_PATH, asBuffer, asIs)
     return clientStream(call, () => {
       client.close()
       this.#clients.delete(client)
@@ -142,18 +144,43 @@ export class GrpcTransport {
   }
 }
 
-/** Messages are bytes already. grpc-js wants Buffers; ours may be plain views. */
-function asBuffer(message: Uint8Array): Buffer {
-  return Buffer.isBuffer(message)
-    ? message
-    : Buffer.from(message.buffer, message.byteOffset, message.byteLength)
+/** What came is bytes already. */
+const asIs = (message: Buffer): Buffer => message
+
+/**
+ * A message as pieces. grpc-js copies every message behind its five bytes of framing, and uses nothing of a message but its
+ * length and `copy`; so the pieces are copied once, where joining them first would be a second time.
+ */
+class Gathered {
+  readonly length: number
+  readonly #pieces: readonly Uint8Array[]
+
+  constructor(pieces: readonly Uint8Array[]) {
+    this.#pieces = pieces
+    this.length = sizeOf(pieces)
+  }
+
+  get byteLength(): number {
+    return this.length
+  }
+
+  copy(target: Uint8Array, targetStart: number): number {
+    let at = targetStart
+    for (const piece of this.#pieces) {
+      target.set(piece, at)
+      at += piece.length
+    }
+    return this.length
+  }
 }
+
+const asBuffer = (message: Gathered): Buffer => message as unknown as Buffer
 
 const authority = (host: string, port: number): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 
 function clientStream(
-  call: Grpc.ClientDuplexStream<Buffer, Buffer>,
+  call: Grpc.ClientDuplexStream<Gathered, Buffer>,
   release: () => void,
 ): LinkStream {
   let reason: string | null = null
@@ -168,7 +195,7 @@ function clientStream(
   return stream
 }
 
-function serverStream(call: Grpc.ServerDuplexStream<Buffer, Buffer>): LinkStream {
+function serverStream(call: Grpc.ServerDuplexStream<Buffer, Gathered>): LinkStream {
   const stream = linkStream(call, reason => {
     if (reason === undefined) call.end()
     else call.emit('error', { code: FAILED_PRECONDITION, details: reason })
@@ -188,7 +215,7 @@ const FAILED_PRECONDITION = 9
 
 /** What grpc-js's two kinds of duplex stream have in common. */
 interface MessageStream {
-  write(message: Buffer, done: () => void): unknown
+  write(message: Gathered, done: () => void): unknown
   on(event: 'data', receive: (message: Buffer) => void): unknown
 }
 
@@ -201,10 +228,11 @@ function linkStream(
   let finished = false
   let queuedBytes = 0
   return {
-    write(message) {
+    write(pieces) {
       if (finished) return
+      const message = new Gathered(pieces)
       queuedBytes += message.length
-      call.write(asBuffer(message), () => {
+      call.write(message, () => {
         queuedBytes -= message.length
       })
     },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ClusterError } from '@trimaran/common'
+import { ClusterError, concatBytes } from '@trimaran/common'
 import type { Clock, NodeId } from '@trimaran/common'
 import { SimClock } from '@trimaran/log/testing'
 import type { ControllerRequests } from '@trimaran/metadata'
@@ -22,7 +22,7 @@ class Side {
     clock: this.clock as Clock,
     send: (to, frame) => {
       if (!this.up.has(to)) return false
-      this.sent.push({ to, envelope: decodeEnvelope(frame) })
+      this.sent.push({ to, envelope: decodeEnvelope(concatBytes(frame)) })
       return true
     },
     serve: (from, call) => {
@@ -62,7 +62,7 @@ class Side {
   }
 
   #receive(from: NodeId, envelope: Envelope): void {
-    this.rpc.receive(from, decodeEnvelope(encodeEnvelope(envelope)))
+    this.rpc.receive(from, decodeEnvelope(concatBytes(encodeEnvelope(envelope))))
   }
 }
 

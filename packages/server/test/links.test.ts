@@ -72,7 +72,7 @@ async function peer(
   }
 }
 
-const frame = (epoch: number): Uint8Array =>
+const frame = (epoch: number): readonly Uint8Array[] =>
   encodeEnvelope({ kind: 'quorum', message: { kind: 'beginQuorumEpoch', epoch } })
 
 async function linked(a: Peer, b: Peer): Promise<void> {
@@ -112,7 +112,7 @@ test('a frame larger than one message arrives whole', async () => {
   const large = systemRandom().bytes(5 * 1024 * 1024 + 17)
   large[0] = 0x12
   const arrived = b.next('frame 1')
-  expect(a.links.send(2, large)).toBe(true)
+  expect(a.links.send(2, [large.subarray(0, 70_000), large.subarray(70_000)])).toBe(true)
   await arrived
   expect(Buffer.compare(b.frames[0] as Uint8Array, large)).toBe(0)
 })

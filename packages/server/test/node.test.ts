@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { AssertionError, Prng } from '@trimaran/common'
+import { AssertionError, concatBytes, Prng } from '@trimaran/common'
 import type { Clock, NodeId } from '@trimaran/common'
 import { SimClock } from '@trimaran/log/testing'
 import type { QuorumStore } from '@trimaran/raft'
@@ -55,7 +55,7 @@ class World {
       store: storeOf(store),
       links: {
         send: (to, frame) => {
-          this.sent.push({ to, envelope: decodeEnvelope(frame) })
+          this.sent.push({ to, envelope: decodeEnvelope(concatBytes(frame)) })
           return true
         },
         learn: () => {},
@@ -137,7 +137,10 @@ test('a peer that speaks for another broker is refused (R1g)', async () => {
     wantFence: false,
     wantShutDown: false,
   }
-  world.receiver?.frame(2, encodeEnvelope({ kind: 'request', id: 4, call: 'heartbeat', body }))
+  world.receiver?.frame(
+    2,
+    concatBytes(encodeEnvelope({ kind: 'request', id: 4, call: 'heartbeat', body })),
+  )
   await settle()
   expect(world.sent.at(-1)).toMatchObject({
     to: 2,

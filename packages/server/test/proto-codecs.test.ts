@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs'
 import { expect, test } from 'vitest'
-import { ClusterError, Prng } from '@trimaran/common'
+import { ClusterError, concatBytes, emptyBytes, Prng } from '@trimaran/common'
 import {
   callCodecs,
   chunkCodec,
@@ -12,7 +12,7 @@ import {
 import type { Envelope, PeerRequestKind } from '../src/rpc/envelope.ts'
 import { cutFrame, FrameAssembler, MAX_PIECE_BYTES } from '../src/rpc/frame-assembler.ts'
 import { quorumMembers } from '../src/rpc/quorum-codec.ts'
-import { decodeFrame, encodeFrame } from '../src/rpc/wire.ts'
+import { decodeFrame, encodeFrame, readInt } from '../src/rpc/wire.ts'
 import type { Field, MessageCodec } from '../src/rpc/wire.ts'
 
 const root = new protobuf.Root()
@@ -213,7 +213,7 @@ test('envelopes of every content come back as they went', () => {
     })
   }
   for (const envelope of envelopes) {
-    const bytes = encodeEnvelope(envelope)
+    const bytes = concatBytes(encodeEnvelope(envelope))
     expect(plain(decodeEnvelope(bytes))).toEqual(plain(envelope))
     const type = root.lookupType('trimaran.Envelope')
     expect(type.verify(type.decode(bytes))).toBe(null)
@@ -224,7 +224,9 @@ test('cut, changed and foreign bytes are RPC_INVALID or a value, never another e
   const prng = new Prng(13)
   for (const [call, { response }] of Object.entries(callCodecs)) {
     const body = randomMessage(response as never, prng)
-    const whole = encodeEnvelope({ kind: 'response', id: 1, call: call as PeerRequestKind, body })
+    const whole = concatBytes(
+      encodeEnvelope({ kind: 'response', id: 1, call: call as PeerRequestKind, body }),
+    )
     for (let round = 0; round < 200; round++) {
       const bytes = whole.slice(0, prng.between(0, whole.length))
       if (bytes.length > 0) bytes[prng.between(0, bytes.length - 1)] = prng.between(0, 255)
@@ -252,17 +254,81 @@ test('numbers that a safe integer cannot hold are refused', () => {
 test('a frame is cut into pieces and put together, and a lie about its size is refused', () => {
   const frame = new Prng(3).bytes(3 * MAX_PIECE_BYTES + 5)
   frame[0] = 0x1a
-  const pieces = cutFrame(frame)
-  expect(pieces).toHaveLength(4)
-  const assembler = new FrameAssembler()
-  const frames = pieces.map(piece => assembler.add(piece))
-  expect(frames.slice(0, 3)).toEqual([null, null, null])
-  expect(Buffer.compare(frames[3] as Uint8Array, frame)).toBe(0)
-  const lying = encodeEnvelope({ kind: 'chunk', chunk: { sizeBytes: 2, piece: new Uint8Array(3) } })
+  // However it is given: as one, or as pieces that begin and end anywhere.
+  const cuts = [0, 1, 5, 5, 1030, MAX_PIECE_BYTES - 1, 2 * MAX_PIECE_BYTES, frame.length]
+  const parts = cuts.slice(1).map((end, index) => frame.subarray(cuts[index], end))
+  for (const given of [[frame], parts]) {
+    const messages = cutFrame(given)
+    expect(messages).toHaveLength(4)
+    const assembler = new FrameAssembler()
+    const frames = messages.map(message => assembler.add(concatBytes(message)))
+    expect(frames.slice(0, 3)).toEqual([null, null, null])
+    expect(Buffer.compare(frames[3] as Uint8Array, frame)).toBe(0)
+  }
+  const lying = concatBytes(
+    encodeEnvelope({ kind: 'chunk', chunk: { sizeBytes: 2, piece: new Uint8Array(3) } }),
+  )
   expect(() => new FrameAssembler().add(lying)).toThrow(ClusterError)
-  const endless = encodeEnvelope({
-    kind: 'chunk',
-    chunk: { sizeBytes: 2 ** 40, piece: new Uint8Array(3) },
-  })
+  const endless = concatBytes(
+    encodeEnvelope({
+      kind: 'chunk',
+      chunk: { sizeBytes: 2 ** 40, piece: new Uint8Array(3) },
+    }),
+  )
   expect(() => new FrameAssembler().add(endless)).toThrow(ClusterError)
+})
+
+test('records travel as the pieces they were, and lengths around them are those that protobufjs writes', () => {
+  const prng = new Prng(17)
+  const type = root.lookupType('trimaran.Envelope')
+  for (const sizes of [
+    [0],
+    [1],
+    [1023],
+    [1024],
+    [5, 2000, 0, 127, 128, 70_000, 3],
+    [16_384, 16_383],
+    [300_000, 2_100_000],
+  ]) {
+    const partitions = sizes.map((sizeBytes, partition) => ({
+      topicId: 'x'.repeat(partition * 60),
+      partition,
+      errorCode: 0,
+      leaderEpoch: 7,
+      highWatermark: 2 ** 40 + partition,
+      logStartOffset: Number.MAX_SAFE_INTEGER,
+      diverging: partition % 2 === 0 ? null : { epoch: -1, endOffset: Number.MIN_SAFE_INTEGER },
+      records: prng.bytes(sizeBytes),
+    }))
+    const given = { sessionUnknown: false, partitions }
+    const pieces = encodeEnvelope({
+      kind: 'response',
+      id: 300,
+      call: 'replicaFetch',
+      body: given,
+    })
+    for (const { records } of partitions)
+      if (records.length >= 1024) expect(pieces).toContain(records)
+    const bytes = concatBytes(pieces)
+    expect(Buffer.compare(type.encode(type.decode(bytes)).finish(), bytes)).toBe(0)
+    expect(decodeEnvelope(bytes)).toMatchObject({ id: 300 })
+    const { body } = decodeEnvelope(bytes) as { body: typeof given }
+    expect(body.partitions.map(withoutRecords)).toEqual(partitions.map(withoutRecords))
+    body.partitions.forEach(({ records }, at) =>
+      expect(Buffer.compare(records, given.partitions[at]?.records ?? emptyBytes)).toBe(0),
+    )
+  }
+})
+
+const withoutRecords = (result: object): object => ({ ...result, records: null })
+
+test('integers up to the safe ones are written as protobufjs writes them', () => {
+  const values = [0, 1, -1, 63, 64, -64, -65, 2 ** 27 - 1, 2 ** 27, -(2 ** 27), -(2 ** 27) - 1]
+  for (let power = 28; power < 53; power++) values.push(2 ** power, -(2 ** power), 2 ** power - 1)
+  for (const value of [...values, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]) {
+    const ours = encodeFrame(writer => writer.sint64(value))
+    const theirs = protobuf.Writer.create().sint64(protobuf.util.Long.fromNumber(value)).finish()
+    expect([value, ...ours]).toEqual([value, ...theirs])
+    expect(decodeFrame(ours, readInt)).toBe(value)
+  }
 })

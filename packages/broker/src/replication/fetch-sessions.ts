@@ -78,6 +78,11 @@ export interface FetchSessionsOptions {
  * without, it bounds how far a follower's high watermark is behind.
  */
 export const highWatermarkLingerMs = 5
+/**
+ * Records in one answer, unless one batch is larger. Nodes cut what is above 1 MiB into messages of their own and join it
+ * again, and what a follower gets at once keeps its event loop busy for as long; whoever is behind asks again at once.
+ */
+const answerBytesMax = 960 * 1024
 /** One per other broker of the cluster, and some for those that restarted under another id. */
 const maxSessions = 2048
 
@@ -314,12 +319,13 @@ export class FetchSessions {
     const queue = session.queue
     session.queue = []
     const told: { readonly position: FollowerPosition; readonly result: ReplicaFetchResult }[] = []
+    const roomBytes = Math.min(request.maxBytes, answerBytesMax)
     let sizeBytes = 0
     let isUrgent = isLast
     for (const position of queue) {
       position.isQueued = false
       if (position.isAnswered) continue
-      const maxBytes = request.maxBytes - sizeBytes
+      const maxBytes = roomBytes - sizeBytes
       if (maxBytes <= 0) {
         this.#enqueue(position)
         continue

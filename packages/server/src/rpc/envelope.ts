@@ -9,11 +9,12 @@ import {
   bytes,
   decodeFrame,
   delimitedTag,
-  encodeFrame,
+  encodePieces,
   int,
   message,
   readInt,
   readMessage,
+  sizeOf,
   text,
   writeInt,
   writeMessage,
@@ -75,9 +76,11 @@ export const failureCodec: MessageCodec<Failure> = message<Failure>('Failure', {
   code: text(2),
   message: text(3),
 })
+const CHUNK_SIZE_NUMBER = 1
+const CHUNK_PIECE_NUMBER = 2
 export const chunkCodec: MessageCodec<Chunk> = message<Chunk>('Chunk', {
-  sizeBytes: int(1),
-  piece: bytes(2),
+  sizeBytes: int(CHUNK_SIZE_NUMBER),
+  piece: bytes(CHUNK_PIECE_NUMBER),
 })
 
 type AnyCodec = MessageCodec<unknown>
@@ -111,8 +114,9 @@ const numbers = { hello: 1, quorum: 2, request: 3, response: 4, failure: 5, chun
 export const isHelloFrame = (frame: Uint8Array): boolean => frame[0] === delimitedTag(numbers.hello)
 export const isChunkFrame = (frame: Uint8Array): boolean => frame[0] === delimitedTag(numbers.chunk)
 
-export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  return encodeFrame(writer => {
+/** A frame as the pieces to send: what is large in the envelope (records above all) is not copied. */
+export function encodeEnvelope(envelope: Envelope): readonly Uint8Array[] {
+  return encodePieces(writer => {
     switch (envelope.kind) {
       case 'hello':
         return writeMessage(writer, numbers.hello, helloCodec, envelope.hello)
@@ -138,6 +142,20 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
       default:
         envelope satisfies never
     }
+  })
+}
+
+/** An envelope with a chunk of a frame of `sizeBytes`, the chunk given as pieces. */
+export function encodeChunk(
+  sizeBytes: number,
+  pieces: readonly Uint8Array[],
+): readonly Uint8Array[] {
+  return encodePieces(writer => {
+    writer.uint32(delimitedTag(numbers.chunk)).fork()
+    int(CHUNK_SIZE_NUMBER).encode(writer, sizeBytes)
+    writer.uint32(delimitedTag(CHUNK_PIECE_NUMBER)).uint32(sizeOf(pieces))
+    for (const piece of pieces) writer.raw(piece)
+    writer.ldelim()
   })
 }
 

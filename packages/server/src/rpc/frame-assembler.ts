@@ -1,5 +1,6 @@
 import { ClusterError } from '@trimaran/common'
-import { decodeEnvelope, encodeEnvelope, isChunkFrame } from './envelope.ts'
+import { decodeEnvelope, encodeChunk, isChunkFrame } from './envelope.ts'
+import { sizeOf } from './wire.ts'
 
 /** One gRPC message is at most this and its chunk header: well below the 4 MiB a peer takes, and short to send. */
 export const MAX_PIECE_BYTES = 1024 * 1024
@@ -9,14 +10,26 @@ export const MAX_PIECE_BYTES = 1024 * 1024
  */
 export const MAX_FRAME_BYTES = 112 * 1024 * 1024
 
-/** The messages that carry one frame: itself, or its chunks. */
-export function cutFrame(frame: Uint8Array): readonly Uint8Array[] {
-  if (frame.length <= MAX_PIECE_BYTES) return [frame]
-  const messages: Uint8Array[] = []
-  for (let at = 0; at < frame.length; at += MAX_PIECE_BYTES) {
-    const piece = frame.subarray(at, at + MAX_PIECE_BYTES)
-    messages.push(encodeEnvelope({ kind: 'chunk', chunk: { sizeBytes: frame.length, piece } }))
+/** The messages that carry one frame, each as pieces like the frame: itself, or its chunks. Nothing is copied. */
+export function cutFrame(frame: readonly Uint8Array[]): readonly (readonly Uint8Array[])[] {
+  const sizeBytes = sizeOf(frame)
+  if (sizeBytes <= MAX_PIECE_BYTES) return [frame]
+  const messages: (readonly Uint8Array[])[] = []
+  let chunk: Uint8Array[] = []
+  let room = MAX_PIECE_BYTES
+  for (const piece of frame) {
+    for (let at = 0; at < piece.length;) {
+      const part = piece.subarray(at, at + room)
+      chunk.push(part)
+      at += part.length
+      room -= part.length
+      if (room > 0) continue
+      messages.push(encodeChunk(sizeBytes, chunk))
+      chunk = []
+      room = MAX_PIECE_BYTES
+    }
   }
+  if (chunk.length > 0) messages.push(encodeChunk(sizeBytes, chunk))
   return messages
 }
 

@@ -16,8 +16,11 @@ export interface PeerReceiver {
 
 /** Ordered, at-most-once byte frames between nodes; over gRPC streams in production, simulated in the simulator. */
 export interface PeerLinks {
-  /** False: no link at the moment, and the frame is dropped. Asking makes the link be dialled. */
-  send(to: NodeId, frame: Uint8Array): boolean
+  /**
+   * Takes a frame as pieces, which stay unchanged from then on. False: no link at the moment, and the frame is dropped.
+   * Asking makes the link be dialled.
+   */
+  send(to: NodeId, frame: readonly Uint8Array[]): boolean
   /** Where to dial. */
   learn(peer: PeerAddress): void
   start(receiver: PeerReceiver): void

@@ -8,7 +8,7 @@ export const MAX_PENDING_PER_PEER = 4096
 
 export interface PeerRpcOptions {
   readonly clock: Clock
-  readonly send: (to: NodeId, frame: Uint8Array) => boolean
+  readonly send: (to: NodeId, frame: readonly Uint8Array[]) => boolean
   readonly serve: PeerServer
   readonly logEvent: LogEvent
 }
@@ -23,7 +23,7 @@ interface Pending {
   readonly to: NodeId
   readonly call: PeerRequestKind
   /** Kept until a link took it. */
-  frame: Uint8Array | null
+  frame: readonly Uint8Array[] | null
   readonly resolve: (response: never) => void
   readonly reject: (error: ClusterError) => void
   readonly cancelTimeout: () => void

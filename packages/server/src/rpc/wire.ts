@@ -1,12 +1,13 @@
 import protobuf from 'protobufjs/minimal.js'
 import { assert, ClusterError, emptyBytes } from '@trimaran/common'
+import { ProtoWriter } from './proto-writer.ts'
 
 /**
  * Protobuf messages as tables of fields. The compiler checks that a table has every field of its TypeScript type, and a
  * test checks every table against the .proto files by reflection; so neither can drift. Numbers are `sint64` throughout,
  * read without Long; `bytes` are views on the frame.
  */
-export type Writer = protobuf.Writer
+export type Writer = ProtoWriter
 export type Reader = protobuf.Reader
 
 export interface Field<T> {
@@ -164,7 +165,7 @@ export function literal<T extends string>(number: number, literals: readonly T[]
     encode(writer, value) {
       const index = literals.indexOf(value)
       assert(index >= 0, `${value} is none of ${literals.join(', ')}`)
-      if (index > 0) writer.uint32(varintTag(number)).int32(index)
+      if (index > 0) writer.uint32(varintTag(number)).uint32(index)
     },
     decode(reader) {
       const value = literals[reader.uint32()]
@@ -291,8 +292,22 @@ export function decodeFrame<T>(frame: Uint8Array, decode: (reader: Reader) => T)
   }
 }
 
-export function encodeFrame(encode: (writer: Writer) => void): Uint8Array {
-  const writer = protobuf.Writer.create()
+/** The pieces of a frame; large `bytes` in it are the caller's own. */
+export function encodePieces(encode: (writer: Writer) => void): readonly Uint8Array[] {
+  const writer = new ProtoWriter()
+  encode(writer)
+  return writer.pieces()
+}
+
+export const encodeFrame = (encode: (writer: Writer) => void): Uint8Array => {
+  const writer = new ProtoWriter()
   encode(writer)
   return writer.finish()
+}
+
+/** Bytes of all pieces together. */
+export function sizeOf(pieces: readonly Uint8Array[]): number {
+  let sizeBytes = 0
+  for (const piece of pieces) sizeBytes += piece.length
+  return sizeBytes
 }
