@@ -1,4 +1,6 @@
+import { checkHistory } from '../checkers/history-checks.ts'
 import type { History, Send } from '../checkers/history.ts'
+import { Violation } from '../checkers/violation.ts'
 
 /** Values that no two sends of a test share; as text they are the records' values. */
 export class Numbers {
@@ -37,23 +39,30 @@ export function settle(send: Send, status: Send['status'], baseOffset = -1): voi
   send.endedAt = performance.now()
 }
 
-/** The longest time in which nothing was acknowledged anywhere: what the fault cost. */
-export function longestSilenceMs(history: History): number {
-  const ends = history.sends
-    .filter(send => send.status === 'acked')
-    .map(send => send.endedAt)
-    .toSorted((a, b) => a - b)
-  return ends.reduce((longest, end, at) => Math.max(longest, end - (ends[at - 1] ?? end)), 0)
+export const kept = 'every promise was kept'
+
+/** `kept`, or the promise that was not. */
+export function verdict(history: History): string {
+  try {
+    checkHistory(history)
+    return kept
+  } catch (error) {
+    if (error instanceof Violation) return error.message
+    throw error
+  }
 }
 
-/** The longest that one partition went without an acknowledgement. */
-export function longestSilenceOfOneMs(history: History): number {
-  const partitions = Map.groupBy(history.sends, send => send.partition)
-  const each = [...partitions.values()].map(sends => {
-    const one = Object.assign(Object.create(Object.getPrototypeOf(history) as object) as History, {
-      sends,
+/** The longest that any one partition went without an acknowledgement: what a fault cost. */
+export function longestSilenceOfOneMs(sends: readonly Send[]): number {
+  let longestMs = 0
+  for (const own of Map.groupBy(sends, send => send.partition).values()) {
+    const ends = own
+      .filter(send => send.status === 'acked')
+      .map(send => send.endedAt)
+      .toSorted((a, b) => a - b)
+    ends.forEach((end, at) => {
+      longestMs = Math.max(longestMs, end - (ends[at - 1] ?? end))
     })
-    return longestSilenceMs(one)
-  })
-  return Math.max(0, ...each)
+  }
+  return longestMs
 }

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { apache, apacheIsThere, apacheOutcome, rows } from '../support/apache.ts'
 import { CliCluster } from '../support/cli-cluster.ts'
@@ -60,11 +62,11 @@ describe.skipIf(!apacheIsThere)("Apache's administration tools", { timeout: time
   })
 
   test('kafka-topics places replicas where it is told', async () => {
-    await topics('--create', '--topic', 'placed', '--replica-assignment', '3:1,2:3:1')
+    await topics('--create', '--topic', 'placed', '--replica-assignment', '3:1,2:3')
     const partitions = await cluster.partitionsOf('placed')
     expect(partitions.map(({ leader, replicas }) => [leader, replicas])).toEqual([
       [3, [3, 1]],
-      [2, [2, 3, 1]],
+      [2, [2, 3]],
     ])
   })
 
@@ -91,14 +93,14 @@ describe.skipIf(!apacheIsThere)("Apache's administration tools", { timeout: time
     expect(consumed.stdout.trimEnd().split('\n').toSorted()).toEqual(lines.toSorted())
     expect(consumed.stderr).toContain('Processed a total of 500 messages')
 
-    const describe_ = async (): Promise<string[][]> => {
+    const describeGroup = async (): Promise<string[][]> => {
       const table = rows(await groups('--describe', '--group', 'console-group'))
       return table.filter(row => row[0] === 'console-group')
     }
     const total = (table: readonly string[][], column: number): number =>
       table.reduce((sum, row) => sum + Number(row[column]), 0)
-    const before = await describe_()
-    expect(before.map(row => row[2]).toSorted()).toEqual(['0', '1', '2'])
+    const before = await describeGroup()
+    expect(new Set(before.map(row => row[2]))).toEqual(new Set(['0', '1', '2']))
     expect([3, 4, 5].map(column => total(before, column))).toEqual([500, 500, 0])
     expect(await groups('--describe', '--group', 'console-group', '--state')).toMatch(
       /console-group\s+127\.0\.0\.1:2113\d\s+\([123]\)\s+-?\s*Empty\s+0/,
@@ -108,11 +110,10 @@ describe.skipIf(!apacheIsThere)("Apache's administration tools", { timeout: time
     const reset = ['--reset-offsets', '--group', 'console-group', '--topic', 'console']
     const plan = rows(await groups(...reset, '--to-earliest', '--execute'))
     expect(plan.filter(row => row[1] === 'console').map(row => row[3])).toEqual(['0', '0', '0'])
-    expect([3, 4, 5].map(column => total([...before], column))).toEqual([500, 500, 0])
-    const after = await describe_()
+    const after = await describeGroup()
     expect([3, 4, 5].map(column => total(after, column))).toEqual([0, 500, 500])
     await groups(...reset, '--shift-by', '10', '--execute')
-    expect(total(await describe_(), 3)).toBe(30)
+    expect(total(await describeGroup(), 3)).toBe(30)
     await groups('--delete-offsets', '--group', 'console-group', '--topic', 'console')
     await groups('--delete', '--group', 'console-group')
     expect(await groups('--list')).not.toContain('console-group')
@@ -307,7 +308,7 @@ describe.skipIf(!apacheIsThere)("Apache's administration tools", { timeout: time
     await until('it leads again', async () => (await cluster.leaderOf('elected', 0)) === preferred)
   })
 
-  test('kafka-cluster, kafka-delete-records and kafka-features answer', async () => {
+  test('kafka-cluster, kafka-features and kafka-delete-records answer', async () => {
     const { clusterId } = await cluster.newestStatus()
     expect((await apache('kafka-cluster', ['cluster-id', ...server])).stdout).toBe(
       `Cluster ID: ${clusterId}\n`,
@@ -319,6 +320,13 @@ describe.skipIf(!apacheIsThere)("Apache's administration tools", { timeout: time
     expect((await apache('kafka-features', [...server, 'describe'])).stdout).toContain(
       'metadata.version',
     )
+    await cluster.createTopic('shortened', 1)
+    await apache('kafka-console-producer', [...server, '--topic', 'shortened'], 'a\nb\nc\n')
+    const partitions = [{ topic: 'shortened', partition: 0, offset: 2 }]
+    const file = join(cluster.directory, 'offsets.json')
+    writeFileSync(file, JSON.stringify({ partitions, version: 1 }))
+    const deleted = await apache('kafka-delete-records', [...server, '--offset-json-file', file])
+    expect(deleted.stdout).toContain('partition: shortened-0\tlow_watermark: 2')
   })
 
   test('no tool is worth an error in a log', () => {

@@ -80,7 +80,7 @@ test('the admin client creates, lists, describes, grows and deletes topics', asy
     0, 1, 2, 3, 4,
   ])
   for (const { isr, leader } of topic?.partitions ?? []) {
-    expect(isr.toSorted()).toEqual([1, 2, 3])
+    expect(new Set(isr)).toEqual(new Set([1, 2, 3]))
     expect(isr).toContain(leader)
   }
   await admin.deleteTopics({ topics: ['made'] })
@@ -192,12 +192,12 @@ test('a group of three owns each partition once, and goes on with two', async ()
   await admin.createTopics({ topics: [{ topic, numPartitions: 6, replicationFactor: 3 }] })
   const startedMs = performance.now()
   const members = await Promise.all([1, 2, 3].map(() => member('three', topic)))
-  const owned = (): number[] => members.flatMap(({ partitions }) => partitions).toSorted()
+  const owned = (): number[] => members.flatMap(({ partitions }) => partitions)
   await until('two partitions each', () => members.every(each => each.partitions.length === 2))
   measured(
     `kafkajs: a group of three is stable ${seconds(performance.now() - startedMs)} after its start`,
   )
-  expect(owned()).toEqual([0, 1, 2, 3, 4, 5])
+  expect(new Set(owned())).toEqual(new Set([0, 1, 2, 3, 4, 5]))
   const values = valuesOf(3000)
   await send(topic, values, true)
   const read = (): string[] => members.flatMap(each => each.values)
@@ -238,7 +238,7 @@ test('committed offsets are described, reset and deleted', async () => {
   const second = await member('offsets', topic)
   await until('the last ten were read again', () => second.values.length === 10)
   expect(second.values[0]).toBe('value 40')
-  await expect(admin.deleteGroups(['offsets'])).rejects.toThrow()
+  await expect(admin.deleteGroups(['offsets'])).rejects.toThrow('Error in DeleteGroups')
   await second.consumer.disconnect()
   await until('the group is empty', async () => {
     const { groups } = await admin.describeGroups(['offsets'])
@@ -291,4 +291,5 @@ test('a broker restarts in the middle, and neither the producer nor the group lo
     `kafkajs: ${sent.length} records through a restart, the slowest send took ${seconds(longestMs)}`,
   )
   await cluster.whenHealed()
+  expect(sent.filter(value => !read().has(value))).toEqual([])
 })

@@ -98,12 +98,12 @@ test('the admin client creates, lists, grows and deletes topics', async () => {
     'cleanup.policy': 'delete',
     'min.insync.replicas': '2',
   })
-  await expect(admin.createTopics({ topics: ['made'] })).rejects.toThrow()
+  await expect(admin.createTopics({ topics: ['made'] })).rejects.toThrow('CreateTopics')
   expect(await admin.listTopics()).toContain('made')
   await admin.createPartitions({ topics: [{ name: 'made', count: 4 }] })
   const metadata = await admin.metadata({ topics: ['made'], forceUpdate: true })
   expect(metadata.topics.get('made')?.partitionsCount).toBe(4)
-  expect([...metadata.brokers.keys()].toSorted()).toEqual([1, 2, 3])
+  expect(new Set(metadata.brokers.keys())).toEqual(new Set([1, 2, 3]))
   await admin.deleteTopics({ topics: ['made'] })
   expect(await admin.listTopics()).not.toContain('made')
 })
@@ -171,7 +171,7 @@ test('a group of three owns each partition once, and goes on with two', async ()
   measured(
     `platformatic: a group of three is stable ${seconds(performance.now() - startedMs)} after its start`,
   )
-  expect(members.flatMap(partitionsOf).toSorted()).toEqual([0, 1, 2, 3, 4, 5])
+  expect(new Set(members.flatMap(partitionsOf))).toEqual(new Set([0, 1, 2, 3, 4, 5]))
   const values = valuesOf(3000)
   await send(topic, values)
   const read = (): string[] => members.flatMap(each => each.values)
@@ -250,4 +250,5 @@ test('a broker restarts in the middle, and neither the producer nor the group lo
     `platformatic: ${sent.length} records through a restart, the slowest send took ${seconds(longestMs)}`,
   )
   await cluster.whenHealed()
+  expect(sent.filter(value => !read().has(value))).toEqual([])
 })

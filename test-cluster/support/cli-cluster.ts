@@ -41,8 +41,12 @@ export class CliCluster {
     const overrides = Object.entries(options.settings ?? {})
     try {
       await cluster.command(
-        ...['up', '--detach', '--nodes', String(cluster.nodeIds.length)],
-        ...['--port', String(options.port)],
+        'up',
+        '--detach',
+        '--nodes',
+        String(cluster.nodeIds.length),
+        '--port',
+        String(options.port),
         ...overrides.flatMap(([key, value]) => ['--override', `${key}=${value}`]),
       )
       return cluster
@@ -104,8 +108,14 @@ export class CliCluster {
     ])
     const replicas = String(Math.min(3, this.nodeIds.length))
     await this.trimaran(
-      ...['topics', 'create', name, '--partitions', String(partitions)],
-      ...['--replication-factor', replicas, ...settings],
+      'topics',
+      'create',
+      name,
+      '--partitions',
+      String(partitions),
+      '--replication-factor',
+      replicas,
+      ...settings,
     )
     await this.whenHealed()
   }

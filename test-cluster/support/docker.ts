@@ -2,6 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { ownEnvironment, run, runOk, until } from './run.ts'
 
+// Its helper container would have to be pulled; what is started here is removed here.
+process.env['TESTCONTAINERS_RYUK_DISABLED'] ??= 'true'
+
 const composeFile = join(import.meta.dirname, '../../deploy/docker-compose.yml')
 /** Apart from a cluster that somebody runs from the same file. */
 const project = 'trimaran-test'
