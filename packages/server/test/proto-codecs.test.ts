@@ -307,8 +307,8 @@ test('records travel as the pieces they were, and lengths around them are those 
       call: 'replicaFetch',
       body: given,
     })
-    for (const { records } of partitions)
-      if (records.length >= 1024) expect(pieces).toContain(records)
+    const large = partitions.map(({ records }) => records).filter(({ length }) => length >= 1024)
+    expect(pieces.filter(piece => large.includes(piece as never))).toEqual(large)
     const bytes = concatBytes(pieces)
     expect(Buffer.compare(type.encode(type.decode(bytes)).finish(), bytes)).toBe(0)
     expect(decodeEnvelope(bytes)).toMatchObject({ id: 300 })
@@ -322,13 +322,19 @@ test('records travel as the pieces they were, and lengths around them are those 
 
 const withoutRecords = (result: object): object => ({ ...result, records: null })
 
-test('integers up to the safe ones are written as protobufjs writes them', () => {
+test('integers up to the safe ones are the zigzag varints of protobuf', () => {
   const values = [0, 1, -1, 63, 64, -64, -65, 2 ** 27 - 1, 2 ** 27, -(2 ** 27), -(2 ** 27) - 1]
   for (let power = 28; power < 53; power++) values.push(2 ** power, -(2 ** power), 2 ** power - 1)
   for (const value of [...values, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]) {
     const ours = encodeFrame(writer => writer.sint64(value))
-    const theirs = protobuf.Writer.create().sint64(protobuf.util.Long.fromNumber(value)).finish()
-    expect([value, ...ours]).toEqual([value, ...theirs])
+    expect([value, ...ours]).toEqual([value, ...zigzagVarint(BigInt(value))])
     expect(decodeFrame(ours, readInt)).toBe(value)
   }
 })
+
+function zigzagVarint(value: bigint): number[] {
+  const bytes: number[] = []
+  let rest = (value << 1n) ^ (value >> 63n)
+  for (; rest >= 128n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128)
+  return [...bytes, Number(rest)]
+}
