@@ -4,7 +4,10 @@ import { violated } from './violation.ts'
 /** Sequences count to 2^31 - 1 and begin again at 0. */
 const sequenceCount = 2 ** 31
 
-/** I1: what is committed of a producer in a partition has sequences 0, 1, 2, … without gap or repetition. */
+/**
+ * I1: what is committed of a producer in a partition has sequences without gap or repetition. The first one need not be
+ * 0 (I5): a leader that knows nothing of the producer takes what comes first, as in Kafka.
+ */
 export function checkStoredSequences(logs: ReplicatedLogs): void {
   for (const log of logs.logs.values()) {
     const next = new Map<string, number>()
@@ -17,7 +20,7 @@ export function checkStoredSequences(logs: ReplicatedLogs): void {
     } of log.batches) {
       if (producerId < 0) continue
       const producer = `${producerId}.${producerEpoch}`
-      const expected = next.get(producer) ?? 0
+      const expected = next.get(producer) ?? baseSequence
       if (baseSequence !== expected) {
         violated(
           'I1',

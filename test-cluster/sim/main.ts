@@ -67,7 +67,10 @@ async function runMany(options: RunOptions): Promise<number> {
 }
 
 /** The seed once more, with its last lines: the trace costs too much to be kept of all. */
-async function lastMoments({ seed, failure, simulatedMs }: Outcome, options: RunOptions): Promise<string> {
+async function lastMoments(
+  { seed, failure, simulatedMs }: Outcome,
+  options: RunOptions,
+): Promise<string> {
   if (failure === null || simulatedMs === 0) return ''
   const { nodes, seconds } = options
   const trace = { linesMax: traceLines, print: null }

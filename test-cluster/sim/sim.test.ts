@@ -35,3 +35,38 @@ test('a seed is the same every time, also in a process that has done nothing els
   }
   expect(Number.parseInt(hash, 16)).toBe(first.hash)
 })
+
+/** As in TRACK-RECORD.md: within how many seeds each broken rule is noticed, and by the loss of which promise. */
+const noticed: Readonly<Partial<Record<BugName, readonly [seeds: number, promise: RegExp]>>> = {
+  doubleVote: [20, /^R2:/],
+  noUpToDateCheck: [60, /^R6:/],
+  voteBeforeDurable: [5, /^R12:/],
+  ackBeforeDurable: [5, /^R12:/],
+  leaderCountsUnsynced: [5, /^R8:/],
+  commitOlderEpochs: [10, /^R8:/],
+  resumeLeadership: [10, /^R11:/],
+  halfIsMajority: [10, /^R(1|6|8):/],
+  noDivergenceCheck: [20, /^R5:/],
+  truncateAll: [20, /nothing below the high watermark is truncated/],
+  noCheckQuorum: [20, /^R14:/],
+  snapshotEndOffByOne: [30, /^R17:/],
+  acceptOldAnswers: [20, /events in a second/],
+  B01: [10, /^P[37]:/],
+  B05: [30, /committed records are lost|^P(5|7|12):/],
+  B06: [30, /^P5:/],
+  B08: [30, /unfenced|^P2:/],
+}
+
+test.each(Object.entries(noticed) as [BugName, readonly [number, RegExp]][])(
+  'the simulator notices %s',
+  { timeout: 60_000 },
+  async (bug, [seeds, promise]) => {
+    for (let seed = 1; seed <= seeds; seed++) {
+      const { failure } = await simulate(seed, bug)
+      if (failure === null) continue
+      expect(failure.message).toMatch(promise)
+      return
+    }
+    expect.unreachable(`not within ${seeds} seeds`)
+  },
+)

@@ -55,6 +55,8 @@ const recoveryMaxMs = 30_000
 /** Until all brokers are up and the topics are created. */
 const warmUpMaxMs = 30_000
 const keepAliveEveryUs = 500_000
+/** A simulated second has about a thousand events. A hundred times that is nodes that keep each other busy with nothing. */
+const eventsPerSecondMax = 100_000
 
 /** Writes that came back in another order than they were made look like damage, and are treated as that. */
 const expectedAfterPowerLoss: ReadonlySet<string> = new Set(['log damaged', 'partition offline'])
@@ -76,6 +78,7 @@ export class Simulation {
   readonly #history = new History()
   readonly #trace: Trace | null
   #failure: unknown = null
+  #second = { number: 0, from: 0 }
 
   constructor(options: SimulationOptions) {
     this.#options = options
@@ -287,6 +290,11 @@ export class Simulation {
 
   #step(untilUs: number): boolean {
     const isMore = this.#world.step(untilUs)
+    const second = Math.floor(this.#world.nowUs / 1_000_000)
+    if (second !== this.#second.number) this.#second = { number: second, from: this.#world.events }
+    if (this.#world.events - this.#second.from > eventsPerSecondMax) {
+      throw new LivenessError(`more than ${eventsPerSecondMax} events in a second`)
+    }
     if (this.#failure === null) this.#oracle.afterEvent(this.#world.current.id)
     if (this.#failure !== null) throw this.#failure
     return isMore

@@ -214,6 +214,12 @@ export class Producer {
       case errorCodes.UNKNOWN_PRODUCER_ID:
         // Behind a batch that failed it is to be expected.
         if (line.queue[0] !== batch) return false
+        // A leader without any state of the producer takes whatever sequence comes first, as Kafka does: if the first
+        // batch was refused and the second one not, then the first one comes too late. The producer begins anew.
+        if (batch.sequence === 0) {
+          this.#reset()
+          return false
+        }
         violated(
           'I3',
           `${this.#client.name}: error ${errorCode} for sequence ${batch.sequence} of ${batch.send.partition}, ` +
