@@ -98,7 +98,7 @@ test('the admin client creates, lists, grows and deletes topics', async () => {
     'cleanup.policy': 'delete',
     'min.insync.replicas': '2',
   })
-  await expect(admin.createTopics({ topics: ['made'] })).rejects.toThrow('CreateTopics')
+  await expect(admin.createTopics({ topics: ['made'] })).rejects.toThrow('Creating topics failed')
   expect(await admin.listTopics()).toContain('made')
   await admin.createPartitions({ topics: [{ name: 'made', count: 4 }] })
   const metadata = await admin.metadata({ topics: ['made'], forceUpdate: true })

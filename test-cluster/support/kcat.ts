@@ -1,4 +1,4 @@
-import { installed, run, runOk, Running } from './run.ts'
+import { installed, runOk, Running } from './run.ts'
 import type { Outcome } from './run.ts'
 
 /** librdkafka's own client, version 1.7 and up. */
@@ -58,5 +58,3 @@ export async function kcatJson(...args: readonly string[]): Promise<unknown> {
   const { stdout } = await runOk('kcat', [...args, '-J'])
   return JSON.parse(stdout) as unknown
 }
-
-export const kcat = (...args: readonly string[]): Promise<Outcome> => run('kcat', args)
