@@ -10,7 +10,7 @@ import {
 } from '@trimaran/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { CloseConnection } from '../src/index.ts'
-import type { TestClient } from './support/client.ts'
+import { requestFrame, type TestClient } from './support/client.ts'
 import { TestCluster, batchOf, settled } from './support/test-cluster.ts'
 
 let cluster: TestCluster
@@ -398,6 +398,19 @@ test('fetch.max.bytes caps what one answer holds', async () => {
   const answer = await asking.call(apis.fetch, 12, fetchOf({ maxBytes: 1 << 30 }))
   expect(bulk.name).toBe('orders')
   expect(valuesIn(firstFetched(answer)?.records).length).toBeLessThan(5)
+  await small.stop()
+})
+
+test('a small answer keeps no large buffer alive while it waits for its client', async () => {
+  const small = await TestCluster.start({})
+  await small.addTopic('orders', [[1]])
+  const asking = small.client()
+  for (let at = 0; at < 30; at++)
+    await asking.call(apis.produce, 9, produceOf(batchOf(['x'.repeat(5000)])))
+  const request = fetchOf({ fetchOffset: 7, maxBytes: 1, partitionMaxBytes: 1 })
+  const parts = await asking.raw(requestFrame(apis.fetch, 12, request, 99))
+  const records = parts?.find(part => part.length > 5000)
+  expect(records?.buffer.byteLength).toBeLessThan(20_000)
   await small.stop()
 })
 

@@ -31,6 +31,21 @@ test('a fetch waits for its least bytes, but not longer than it said', async () 
   expect(second.value?.records.length).toBe(2 * (askedFor - 1))
 })
 
+test('a follower that is far behind gets what one message between nodes holds, answer after answer', async () => {
+  const started = await startedCluster()
+  for (let count = 0; count < 30; count++) void started.append(1, { acks: 1, records: 3000 })
+  await started.time.pass(10)
+  expect(started.node(2).manager.partition(topicId, 0)?.logEndOffset).toBe(90_000)
+  const sizes = started.fetches
+    .filter(fetch => fetch.from === 2)
+    .flatMap(({ response }) => response?.partitions ?? [])
+    .map(({ records }) => records.length)
+    .filter(sizeBytes => sizeBytes > 0)
+  expect(sizes.length).toBeGreaterThan(2)
+  expect(Math.max(...sizes)).toBeGreaterThan(800 * 1024)
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(960 * 1024)
+})
+
 test('a fetch whose connection closes is parked no more', async () => {
   const started = await startedCluster()
   let close = () => {}

@@ -1,4 +1,4 @@
-import type { Offset } from '@trimaran/common'
+import { emptyBytes, type Offset } from '@trimaran/common'
 
 /** Bytes of recent batches that one log may keep: what producers have under way on one partition, twice. */
 const tailBytesMax = 1024 * 1024
@@ -28,7 +28,7 @@ interface TailBatch {
 
 /**
  * The batches just appended, so that followers and consumers at the end of the log read no file. They are copied once,
- * next to each other: every reader then takes any number of them as one view, and the buffers they came in, which hold
+ * next to each other: readers then take any number of them as one view, and the buffers they came in, which hold
  * whole requests, are garbage at once.
  *
  * Invariant: contiguous, and the last one ends at the log's end.
@@ -61,7 +61,7 @@ export class TailCache {
     this.#budget.grew(this)
   }
 
-  /** Null: not kept, the file has it. Ends with its block, even if more would be allowed. */
+  /** Null: not kept, the file has it. A view, unless what is asked for lies in several blocks. */
   read(
     offset: Offset,
     limits: {
@@ -80,16 +80,46 @@ export class TailCache {
       if ((batches[middle] as TailBatch).endOffset > offset) high = middle
       else low = middle + 1
     }
-    const { block, at: start, sizeBytes } = batches[low] as TailBatch
-    const end = limits.minOneBatch ? Math.max(limits.maxBytes, sizeBytes) : limits.maxBytes
-    let taken = 0
-    for (; low < batches.length; low++) {
-      const batch = batches[low] as TailBatch
-      if (batch.block !== block || batch.endOffset > limits.endOffset) break
-      if (taken + batch.sizeBytes > end) break
-      taken += batch.sizeBytes
+    const end = this.#endOf(low, limits)
+    if (end === low) return emptyBytes
+    const { block, at } = batches[low] as TailBatch
+    const last = batches[end - 1] as TailBatch
+    if (last.block === block) return block.bytes.subarray(at, last.at + last.sizeBytes)
+    return this.#join(low, end)
+  }
+
+  /** Index after the last batch that the limits allow, from the batch at `first` on. */
+  #endOf(
+    first: number,
+    limits: {
+      readonly maxBytes: number
+      readonly endOffset: Offset
+      readonly minOneBatch: boolean
+    },
+  ): number {
+    let sizeBytes = 0
+    let end = first
+    for (; end < this.#batches.length; end++) {
+      const batch = this.#batches[end] as TailBatch
+      if (batch.endOffset > limits.endOffset) break
+      sizeBytes += batch.sizeBytes
+      const always = limits.minOneBatch && end === first
+      if (sizeBytes > limits.maxBytes && !always) break
     }
-    return block.bytes.subarray(start, start + taken)
+    return end
+  }
+
+  /** Over the end of a block: readers that ask for a least number of bytes must get all that there is. */
+  #join(first: number, end: number): Uint8Array {
+    const batches = this.#batches.slice(first, end)
+    const sizeBytes = batches.reduce((sum, batch) => sum + batch.sizeBytes, 0)
+    const joined = Buffer.allocUnsafeSlow(sizeBytes)
+    let to = 0
+    for (const batch of batches) {
+      joined.set(batch.block.bytes.subarray(batch.at, batch.at + batch.sizeBytes), to)
+      to += batch.sizeBytes
+    }
+    return joined
   }
 
   clear(): void {

@@ -116,11 +116,13 @@ export class ConsumerReads {
       const maxBytes = Math.min(part.maxBytes, room)
       const mayRead = fetchOffset < endOffset && (isFirst || maxBytes > 0)
       const records = mayRead
-        ? log.read(fetchOffset, {
-            maxBytes: Math.max(maxBytes, 0),
-            endOffset,
-            minOneBatch: isFirst,
-          })
+        ? withoutWaste(
+            log.read(fetchOffset, {
+              maxBytes: Math.max(maxBytes, 0),
+              endOffset,
+              minOneBatch: isFirst,
+            }),
+          )
         : emptyBytes
       return {
         ...resultOf(partition),
@@ -175,6 +177,12 @@ export class ConsumerReads {
 }
 
 const noOffset: Offset = -1
+
+/** An answer may wait in a socket for as long as its client likes, and with a view its whole buffer waits. */
+const wasteFactorMax = 4
+
+const withoutWaste = (view: Uint8Array): Uint8Array =>
+  view.buffer.byteLength > view.length * wasteFactorMax ? new Uint8Array(view) : view
 
 const resultOf = (partition: Partition): FetchResult => ({
   errorCode: errorCodes.NONE,
