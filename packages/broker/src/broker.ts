@@ -1,4 +1,5 @@
 import {
+  noEpoch,
   uuidFromBytes,
   type BrokerEpoch,
   type BrokerId,
@@ -140,6 +141,14 @@ export class Broker implements MetadataPublisher {
 
   get brokerEpoch(): BrokerEpoch {
     return this.#lifecycle.brokerEpoch
+  }
+
+  /**
+   * For the marker of a clean stop. A life that was never registered led and followed nothing, so its logs are still as
+   * the life before left them: if that one stopped cleanly, this one has, too.
+   */
+  get cleanStopEpoch(): BrokerEpoch {
+    return this.brokerEpoch === noEpoch ? this.#options.logs.previousBrokerEpoch : this.brokerEpoch
   }
 
   get state(): LifecycleState {

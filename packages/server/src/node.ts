@@ -119,6 +119,7 @@ export class ClusterNode {
     registerNodeGauges(this.metrics, this.raft, this.controller)
     this.#rpc = new PeerRpc({
       clock: this.#clock,
+      random,
       send: (to, frame) => !this.#halted && options.links.send(to, frame),
       serve: (from, call, request) => this.#serve(from, call, request),
       logEvent,
@@ -225,7 +226,7 @@ export class ClusterNode {
     if (this.#halted) return
     if (handOver) await this.#handOver(this.broker?.controlledShutdown())
     await this.broker?.stop()
-    if (this.broker !== null) await this.#logs?.close({ brokerEpoch: this.broker.brokerEpoch })
+    if (this.broker !== null) await this.#logs?.close({ brokerEpoch: this.broker.cleanStopEpoch })
     if (handOver) await this.#handOver(this.raft.resign())
     this.controller?.stop()
     this.#channel.stop()

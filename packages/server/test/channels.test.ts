@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ClusterError, concatBytes } from '@trimaran/common'
+import { ClusterError, concatBytes, Prng } from '@trimaran/common'
 import type { Clock, NodeId } from '@trimaran/common'
 import { SimClock } from '@trimaran/log/testing'
 import type { ControllerRequests } from '@trimaran/metadata'
@@ -18,21 +18,30 @@ class Side {
   readonly sent: { to: NodeId; envelope: Envelope }[] = []
   readonly up = new Set<NodeId>([2, 3])
   readonly served: string[] = []
-  readonly rpc: PeerRpc = new PeerRpc({
-    clock: this.clock as Clock,
-    send: (to, frame) => {
-      if (!this.up.has(to)) return false
-      this.sent.push({ to, envelope: decodeEnvelope(concatBytes(frame)) })
-      return true
-    },
-    serve: (from, call) => {
-      this.served.push(`${call} of ${from}`)
-      return call === 'unregisterBroker'
-        ? Promise.resolve(ok as never)
-        : Promise.reject(new ClusterError('NOT_CONTROLLER', 'not me'))
-    },
-    logEvent: () => {},
-  })
+  readonly rpc: PeerRpc
+
+  constructor(seed = 1) {
+    this.rpc = this.#makeRpc(seed)
+  }
+
+  #makeRpc(seed: number): PeerRpc {
+    return new PeerRpc({
+      clock: this.clock as Clock,
+      random: new Prng(seed),
+      send: (to, frame) => {
+        if (!this.up.has(to)) return false
+        this.sent.push({ to, envelope: decodeEnvelope(concatBytes(frame)) })
+        return true
+      },
+      serve: (from, call) => {
+        this.served.push(`${call} of ${from}`)
+        return call === 'unregisterBroker'
+          ? Promise.resolve(ok as never)
+          : Promise.reject(new ClusterError('NOT_CONTROLLER', 'not me'))
+      },
+      logEvent: () => {},
+    })
+  }
 
   answer(at: number, response: unknown = ok): void {
     const { to, envelope } = this.sent[at] as {
@@ -216,4 +225,17 @@ test('stopping fails what waits, halting says nothing to anybody', async () => {
   halted.clock.advance(10_000)
   await settle()
   expect(told).toBe(false)
+})
+
+test('an answer to an earlier life of this node is not taken for one to this life', async () => {
+  const before = new Side(1)
+  void unregister(before)
+  const { envelope } = before.sent[0] as { envelope: Envelope & { kind: 'request' } }
+  const now = new Side(2)
+  const asked = unregister(now)
+  // The peer answers late, over the link that it has now.
+  const late: Envelope = { kind: 'response', id: envelope.id, call: envelope.call, body: ok }
+  now.rpc.receive(2, decodeEnvelope(concatBytes(encodeEnvelope(late))))
+  now.answer(0, { errorCode: 7, errorMessage: null })
+  expect(await asked).toMatchObject({ errorCode: 7 })
 })

@@ -1,13 +1,22 @@
 import { ClusterError, clusterErrorCodes } from '@trimaran/common'
-import type { Clock, ClusterErrorCode, LogEvent, NodeId } from '@trimaran/common'
+import type { Clock, ClusterErrorCode, LogEvent, NodeId, Random } from '@trimaran/common'
 import { encodeEnvelope } from './envelope.ts'
 import type { Envelope, Failure, PeerRequestKind, PeerRequests } from './envelope.ts'
 
 /** Requests to one peer that have no answer yet: heartbeats, fetches and admin requests are few per peer. */
 export const MAX_PENDING_PER_PEER = 4096
 
+/**
+ * Every start of a node counts its requests from a random number on. A peer answers late what an earlier life of the node
+ * asked, over the link of the present one: that answer must fit no request of now. 2^31 such numbers, 2^20 apart, stay
+ * below 2^53 with 2^32 requests to come; each late answer fits by chance once in 2^31 times.
+ */
+const LIVES = 2 ** 31
+const REQUESTS_PER_LIFE = 2 ** 20
+
 export interface PeerRpcOptions {
   readonly clock: Clock
+  readonly random: Random
   readonly send: (to: NodeId, frame: readonly Uint8Array[]) => boolean
   readonly serve: PeerServer
   readonly logEvent: LogEvent
@@ -37,11 +46,12 @@ export class PeerRpc {
   readonly #options: PeerRpcOptions
   readonly #pending = new Map<number, Pending>()
   readonly #countByPeer = new Map<NodeId, number>()
-  #nextId = 1
+  #nextId: number
   #stopped = false
 
   constructor(options: PeerRpcOptions) {
     this.#options = options
+    this.#nextId = options.random.between(0, LIVES - 1) * REQUESTS_PER_LIFE
   }
 
   request<K extends PeerRequestKind>(
