@@ -23,7 +23,7 @@ const fnv = (bytes: Uint8Array): number => {
 export class MetadataChecker {
   /** The newest that any node has. */
   latest: Image
-  changes = 0
+  readonly counts = { images: 0, leaderChanges: 0, isrChanges: 0, electionsFromElr: 0 }
   readonly #minIsr: (image: Image, topic: TopicImage) => number
   readonly #hashes = new Map<Offset, number>()
   readonly #offsets = new Map<NodeId, { incarnation: number; endOffset: Offset }>()
@@ -51,7 +51,7 @@ export class MetadataChecker {
     if (image.endOffset <= this.latest.endOffset) return false
     this.#checkLatest(image)
     this.latest = image
-    this.changes++
+    this.counts.images++
     return true
   }
 
@@ -83,6 +83,13 @@ export class MetadataChecker {
     }
   }
 
+  #count(former: PartitionImage, { leader, isr }: PartitionImage): void {
+    if (leader !== former.leader) this.counts.leaderChanges++
+    if (isr.join() !== former.isr.join()) this.counts.isrChanges++
+    const isFromElr = leader !== former.leader && (former.elr ?? []).includes(leader)
+    if (isFromElr) this.counts.electionsFromElr++
+  }
+
   #checkTopic(image: Image, topic: TopicImage, before: TopicImage | undefined): void {
     if (topic.partitions.length === 0) violated('M4', `${topic.name} has no partitions`)
     if (topic.partitions.length < (before?.partitions.length ?? 0)) {
@@ -96,6 +103,7 @@ export class MetadataChecker {
       checkLeader(name, partition, image)
       const former = before?.partitions[at]
       if (former === undefined || former === partition) continue
+      this.#count(former, partition)
       if (partition.leaderEpoch < former.leaderEpoch) violated('M3', `${name}: leader epoch falls`)
       // Every node has objects of its own, so identity says nothing.
       const isChanged = !isSame(partition, former)

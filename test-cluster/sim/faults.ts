@@ -1,5 +1,6 @@
 import type { Prng } from '@trimaran/common'
 import { crashModes } from '@trimaran/log/testing'
+import type { DiskOperation } from '@trimaran/log/testing'
 import type { Image } from '@trimaran/metadata'
 import { clientPlace } from './client-network.ts'
 import type { SimNetwork } from './network.ts'
@@ -18,6 +19,12 @@ export interface NemesisOptions {
   readonly image: () => Image
   readonly trace: (what: string) => void
 }
+
+const failingOperations: readonly (readonly DiskOperation[])[] = [
+  ['sync'],
+  ['append'],
+  ['append', 'sync', 'writeFileAtomic'],
+]
 
 /** Crash modes in which writes that were not synced may be lost. */
 const lossyModes = crashModes.filter(mode => mode !== 'process')
@@ -47,7 +54,11 @@ export class Nemesis {
     this.#isOver = true
     const { network, nodes } = this.#options
     network.heal()
-    for (const node of nodes) if (!node.isUp) node.start()
+    for (const node of nodes) {
+      // A log directory that failed stays so until the process is another one.
+      if (node.hasFailingDisk && node.isUp) node.crash('process')
+      if (!node.isUp) node.start()
+    }
   }
 
   #next(): void {
@@ -100,6 +111,8 @@ export class Nemesis {
         return this.#slow(victim)
       case 'clientCut':
         return this.#cutClients(victim)
+      case 'diskFails':
+        return this.#failDisk(victim)
     }
   }
 
@@ -119,6 +132,42 @@ export class Nemesis {
     victim.crash(mode)
     this.#startLater(victim)
     return true
+  }
+
+  /**
+   * Writes or fsyncs fail, until the machine is restarted: what the failed fsync was about is in its cache alone, and who
+   * reads it back there is deceived.
+   */
+  #failDisk(victim: SimNode): boolean {
+    const { world, random } = this.#options
+    if (!victim.isUp || victim.isStopping || !this.#mayLose(victim)) return false
+    const failing = random.pick(failingOperations)
+    this.#trace(`disk of ${victim.id} fails: ${failing.join(' ')}`)
+    const { logs } = victim.disks
+    const { incarnation } = victim.owner
+    logs.fault = operation => (failing.includes(operation) ? 'DISK_FAILED' : null)
+    victim.hasFailingDisk = true
+    world.after(random.between(10, 800) * 1000, world.outside, () => {
+      if (victim.owner.incarnation === incarnation && !this.#isOver) this.#replaceDisk(victim)
+    })
+    return true
+  }
+
+  /** A failed write or fsync ends the process (design decision 14). */
+  diskStoppedNode(victim: SimNode): void {
+    const { world } = this.#options
+    const { incarnation } = victim.owner
+    world.after(0, world.outside, () => {
+      if (victim.owner.incarnation === incarnation) this.#replaceDisk(victim)
+    })
+  }
+
+  /** If others are down by now, it would be one too many that loses writes: its cache is written after all. */
+  #replaceDisk(victim: SimNode): void {
+    const mode = this.#mayLose(victim) ? 'lose-all' : 'process'
+    this.#trace(`restart of ${victim.id} after its disk failed (${mode})`)
+    victim.crash(mode)
+    this.#startLater(victim)
   }
 
   /** Every machine at once; only where nothing is acknowledged before it is durable. */
@@ -240,7 +289,9 @@ export class Nemesis {
   /** Somebody has lost writes, and the controller may still count on them. */
   #someLossy(): boolean {
     if (this.#options.swarm.fsyncs) return false
-    return this.#options.nodes.some(node => node.lostWrites && node.diedUncleanly)
+    return this.#options.nodes.some(
+      node => node.hasFailingDisk || (node.lostWrites && node.diedUncleanly),
+    )
   }
 
   /**
@@ -250,7 +301,9 @@ export class Nemesis {
   #mayLose(victim: SimNode): boolean {
     if (this.#options.swarm.fsyncs) return true
     const { nodes, image } = this.#options
-    if (nodes.some(node => node !== victim && (!node.isUp || node.diedUncleanly))) return false
+    const isWhole = (node: SimNode): boolean =>
+      node.isUp && !node.diedUncleanly && !node.hasFailingDisk
+    if (nodes.some(node => node !== victim && !isWhole(node))) return false
     for (const topic of image().topicsById.values()) {
       for (const { replicas, isr, elr = [] } of topic.partitions) {
         if (!replicas.includes(victim.id)) continue

@@ -30,6 +30,8 @@ export interface NodeWatch {
     fields: Readonly<Record<string, unknown>>,
   ): void
   failed(error: unknown): void
+  /** The node stopped itself; its process ends. */
+  halted(node: SimNode, error: unknown): void
 }
 
 export const clusterId = 'simulatedClusterAAAAAA'
@@ -47,6 +49,8 @@ export class SimNode {
   diedUncleanly = false
   /** Its last death also lost what was not synced. */
   lostWrites = false
+  /** What it was told is written may not be; until its next start. */
+  hasFailingDisk = false
   readonly clients = new Set<ClientPort>()
   readonly #world: World
   readonly #network: SimNetwork
@@ -88,6 +92,9 @@ export class SimNode {
 
   start(): void {
     if (this.node !== null) return
+    // With another disk, if that one failed.
+    this.hasFailingDisk = false
+    this.disks.logs.fault = () => null
     const { nodeId, roles, voters, properties, wallSkewMs, mistakes } = this.spec
     const host = (id: NodeId): string => `node-${id}`
     try {
@@ -118,7 +125,7 @@ export class SimNode {
         store: this.disks.store(this.#world, this.owner),
         links: new SimLinks(this.#network, this.host),
         logEvent: (level, phrase, fields = {}) => this.#watch.log(this, level, phrase, fields),
-        onFatal: error => this.#watch.failed(error),
+        onFatal: error => this.#watch.halted(this, error),
         simulated: mistakes,
       })
     } catch (error) {

@@ -1,4 +1,4 @@
-import { AssertionError, Prng } from '@trimaran/common'
+import { AssertionError, ClusterError, Prng } from '@trimaran/common'
 import type { LogLevel, NodeId } from '@trimaran/common'
 import { Violation as QuorumViolation } from '@trimaran/raft/testing'
 import type { SimulatedMistakes } from '@trimaran/server/node'
@@ -60,6 +60,14 @@ const eventsPerSecondMax = 100_000
 
 /** Writes that came back in another order than they were made look like damage, and are treated as that. */
 const expectedAfterPowerLoss: ReadonlySet<string> = new Set(['log damaged', 'partition offline'])
+
+const expectedOfFailingDisk: ReadonlySet<string> = new Set([
+  'log directory failed',
+  'partition offline',
+  'checkpoint failed',
+  'group coordinator cannot load its partition',
+  'node halts',
+])
 
 class LivenessError extends Error {
   override readonly name = 'LivenessError'
@@ -225,6 +233,11 @@ export class Simulation {
         stopped: stopped => this.#oracle.stopped(stopped),
         log: (from, level, phrase, fields) => this.#log(from, level, phrase, fields),
         failed: error => this.#fail(error),
+        halted: (from, error) => {
+          const isExpected = error instanceof ClusterError && error.code === 'DISK_FAILED'
+          if (isExpected && from.hasFailingDisk) this.#nemesis.diskStoppedNode(from)
+          else this.#fail(error)
+        },
       },
     })
     this.#nodes.push(node)
@@ -240,7 +253,9 @@ export class Simulation {
     if (this.#trace !== null && level !== 'trace') {
       this.#note(node.id, `${level.padEnd(5)} ${phrase} ${fieldsText(fields)}`)
     }
-    const isExpected = node.lostWrites && expectedAfterPowerLoss.has(phrase)
+    const isExpected =
+      (node.lostWrites && expectedAfterPowerLoss.has(phrase)) ||
+      (node.hasFailingDisk && expectedOfFailingDisk.has(phrase))
     if ((level === 'error' || level === 'fatal') && !isExpected) {
       const { err } = fields as { err?: unknown }
       this.#fail(
@@ -322,7 +337,7 @@ export class Simulation {
         ...admin.counts,
         quorumElections: this.#oracle.quorum.elections,
         metadataEntries: this.#oracle.quorum.committed,
-        images: this.#oracle.metadata.changes,
+        ...this.#oracle.metadata.counts,
         truncations: this.#oracle.logs.truncations,
         ...this.#network.counts,
       },

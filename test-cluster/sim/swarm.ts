@@ -14,6 +14,7 @@ export const faultKinds = [
   'cut',
   'slow',
   'clientCut',
+  'diskFails',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
