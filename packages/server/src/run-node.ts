@@ -5,7 +5,6 @@ import type { Environment } from './config/environment.ts'
 import type { LogEvent } from '@trimaran/common'
 import type { ClusterNode } from './node.ts'
 import type { NodeHost } from './node-host.ts'
-import { countBuffersAsHeap } from './collector.ts'
 import type { Logger } from './ports/logger.ts'
 
 export interface RunNodeOptions {
@@ -25,7 +24,6 @@ const SHUTDOWN_DEADLINE_MS = 30_000
 export async function runNode(options: RunNodeOptions): Promise<void> {
   // First of all: the sources are stripped and compiled once, not at every start.
   enableCompileCache()
-  countBuffersAsHeap()
   const { loadConfig } = await import('./config/config.ts')
   const config = loadConfig({
     ...(options.configFile === null ? {} : { file: readConfigFile(options.configFile) }),
