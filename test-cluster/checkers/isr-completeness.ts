@@ -45,7 +45,9 @@ function checkPartition({
     if (node === undefined || image.brokers.get(id)?.epoch !== node.brokerEpoch) continue
     const mirror = logs.mirror(id, topicId, at)
     if (mirror === undefined || mirror.incarnation !== node.incarnation) continue
-    if (node.replica(topicId, at) === undefined) continue
+    const replica = node.replica(topicId, at)
+    // With its disk gone it serves nobody, and what it has cannot be looked at.
+    if (replica === undefined || replica.failure !== null) continue
     const role = known.isr.includes(id) ? 'ISR' : 'ELR'
     if (mirror.end < log.end) {
       violated(

@@ -235,8 +235,10 @@ export class Simulation {
         failed: error => this.#fail(error),
         halted: (from, error) => {
           const isExpected = error instanceof ClusterError && error.code === 'DISK_FAILED'
-          if (isExpected && from.hasFailingDisk) this.#nemesis.diskStoppedNode(from)
-          else this.#fail(error)
+          if (!isExpected || !from.hasFailingDisk) return this.#fail(error)
+          // Nothing of it can be looked at from now on.
+          this.#oracle.stopped(from)
+          this.#nemesis.diskStoppedNode(from)
         },
       },
     })
