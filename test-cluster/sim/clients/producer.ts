@@ -173,7 +173,8 @@ export class Producer {
       }
       const address = this.#address(line)
       if (address === 'gone') {
-        this.#abandon(line)
+        // Or so a broker says that is ahead; one that is behind may say otherwise, and the sequences are used up.
+        this.#reset()
         break
       }
       if (address !== null && address.leader >= 0) {
