@@ -21,9 +21,14 @@ export interface ReaderOptions {
   readonly fromFollowers: boolean
 }
 
+/** A leader without a majority learns within its session that it is none: three seconds at most here. */
+const staleLeaderMaxUs = 4_000_000
+
 /** Reads partitions onwards from where they are, and records what it read. Consumers of all kinds are built on it. */
 export class Reader {
   readonly positions = new Map<string, Position>()
+  /** When a partition first answered so, in a row; by its name. */
+  readonly #outOfRangeSince = new Map<string, number>()
   readonly #client: KafkaClient
   readonly #options: ReaderOptions
   #stream: string
@@ -158,6 +163,12 @@ export class Reader {
     const address = this.#address(position)
     const isLeader = address !== null && address !== 'gone' && address.leader === node
     if (errorCode !== errorCodes.OFFSET_OUT_OF_RANGE || !isLeader) return
+    // A broker that stood still names itself the leader of an epoch that is over, to a member that knows no newer one
+    // (KIP-320 fences only who does). Records that are gone stay out of range; these come back.
+    const { nowUs } = this.#client
+    const sinceUs = this.#outOfRangeSince.get(name(position)) ?? nowUs
+    this.#outOfRangeSince.set(name(position), sinceUs)
+    if (nowUs - sinceUs < staleLeaderMaxUs) return
     violated(
       'P13',
       `${this.#client.name} had read ${name(position)} up to ${position.offset}, which is out of range`,
@@ -165,6 +176,7 @@ export class Reader {
   }
 
   #take(position: Position, bytes: Uint8Array, highWatermark: number, invokedAt: number): boolean {
+    this.#outOfRangeSince.delete(name(position))
     const { shared, nowUs } = this.#client
     const records: { offset: number; value: number }[] = []
     const { topicId, partition } = position
