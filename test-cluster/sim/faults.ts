@@ -17,6 +17,8 @@ export interface NemesisOptions {
   readonly nodes: readonly SimNode[]
   /** The newest metadata that any node has. */
   readonly image: () => Image
+  /** An operation is about to fail. False: it does not, for it is not the node's. */
+  readonly diskFails: (node: SimNode) => boolean
   readonly trace: (what: string) => void
 }
 
@@ -145,7 +147,8 @@ export class Nemesis {
     this.#trace(`disk of ${victim.id} fails: ${failing.join(' ')}`)
     const { logs } = victim.disks
     const { incarnation } = victim.owner
-    logs.fault = operation => (failing.includes(operation) ? 'DISK_FAILED' : null)
+    logs.fault = operation =>
+      failing.includes(operation) && this.#options.diskFails(victim) ? 'DISK_FAILED' : null
     victim.hasFailingDisk = true
     world.after(random.between(10, 800) * 1000, world.outside, () => {
       if (victim.owner.incarnation === incarnation && !this.#isOver) this.#replaceDisk(victim)

@@ -86,6 +86,7 @@ export class Simulation {
   readonly #history = new History()
   readonly #trace: Trace | null
   #failure: unknown = null
+  #isLooking = false
   #second = { number: 0, from: 0 }
 
   constructor(options: SimulationOptions) {
@@ -121,6 +122,7 @@ export class Simulation {
       network: this.#network,
       nodes: this.#nodes,
       image: () => this.#oracle.metadata.latest,
+      diskFails: victim => this.#diskFails(victim),
       trace: what => this.#note(0, `! ${what}`),
     })
     this.#workload = new Workload(
@@ -312,18 +314,30 @@ export class Simulation {
     if (this.#world.events - this.#second.from > eventsPerSecondMax) {
       throw new LivenessError(`more than ${eventsPerSecondMax} events in a second`)
     }
-    if (this.#failure === null) this.#look()
+    if (this.#failure === null) this.#look(this.#world.current.id)
     if (this.#failure !== null) throw this.#failure
     return isMore
   }
 
-  /** A look that fills a cache may meet the disk failure that was meant for its node: nothing is to be seen there then. */
-  #look(): void {
+  /** With disks that work: the checkers see what is stored, whatever a disk does to its node. */
+  #look(nodeId: NodeId): void {
+    this.#isLooking = true
     try {
-      this.#oracle.afterEvent(this.#world.current.id)
-    } catch (error) {
-      if (!(error instanceof ClusterError) || error.code !== 'DISK_FAILED') throw error
+      this.#oracle.afterEvent(nodeId)
+    } finally {
+      this.#isLooking = false
     }
+  }
+
+  /** An operation is about to fail, and that ends the process: what it did in this event is seen now or never. */
+  #diskFails(victim: SimNode): boolean {
+    if (this.#isLooking) return false
+    try {
+      if (this.#failure === null) this.#look(victim.id)
+    } catch (error) {
+      this.#fail(error)
+    }
+    return true
   }
 
   #outcome(cpuMs: number): Outcome {

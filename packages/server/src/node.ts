@@ -188,11 +188,15 @@ export class ClusterNode {
   }
 
   /** A client's request, without its size; see Broker.handle. */
-  handle(connection: ConnectionContext, frame: Uint8Array): Promise<readonly Uint8Array[] | null> {
-    if (this.#halted || this.broker === null) {
-      return Promise.reject(new CloseConnection('the node is stopping'))
-    }
-    return this.broker.handle(connection, frame)
+  async handle(
+    connection: ConnectionContext,
+    frame: Uint8Array,
+  ): Promise<readonly Uint8Array[] | null> {
+    if (this.#halted || this.broker === null) throw new CloseConnection('the node is stopping')
+    const answer = await this.broker.handle(connection, frame)
+    // What halted it may be why the answer is as it is.
+    if (this.#halted) throw new CloseConnection('the node is stopping')
+    return answer
   }
 
   /**

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { AssertionError, concatBytes, Prng } from '@trimaran/common'
 import type { Clock, NodeId } from '@trimaran/common'
 import { SimClock } from '@trimaran/log/testing'
+import { apis, encodeRequest } from '@trimaran/protocol'
 import type { QuorumStore } from '@trimaran/raft'
 import { loadConfig } from '../src/config/config.ts'
 import { ClosableContext } from '../src/kafka-connection.ts'
@@ -191,6 +192,23 @@ test('the metadata log is cut by a snapshot once it has grown by as much as is c
   again.node.start()
   await again.run(500)
   expect(again.node.image.topicsByName.size).toBe(60)
+})
+
+test('a node that halts while it answers tells its clients nothing any more', async () => {
+  const world = new World()
+  world.node.start()
+  await world.run(500)
+  const context = new ClosableContext(1, 'PLAINTEXT', '127.0.0.1')
+  const header = { correlationId: 7, clientId: 'test' }
+  const request = encodeRequest(apis.describeCluster, 1, header, {
+    includeClusterAuthorizedOperations: false,
+    endpointType: 1,
+  })
+  const frame = concatBytes(request).subarray(4)
+  await expect(world.node.handle(context, frame)).resolves.not.toBeNull()
+  const answer = world.node.handle(context, frame)
+  world.node.halt()
+  await expect(answer).rejects.toThrow('the node is stopping')
 })
 
 test('a halted node leaves no timer behind, so that a process that ends its cluster ends itself', async () => {

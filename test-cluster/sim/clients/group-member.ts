@@ -197,8 +197,9 @@ export class GroupMember {
     if (this.#failed(told.errorCode)) return null
     const positions: Position[] = []
     for (const { partitions: all } of told.topics) {
-      for (const { partitionIndex, committedOffset, errorCode } of all) {
-        if (errorCode !== 0) return null
+      for (const committed of all) {
+        const { partitionIndex, committedOffset, committedLeaderEpoch } = committed
+        if (committed.errorCode !== 0) return null
         this.#client.shared.history.offsetFetches.push({
           process: this.#client.name,
           group,
@@ -212,7 +213,7 @@ export class GroupMember {
           topicId,
           partition: partitionIndex,
           offset: committedOffset,
-          lastEpoch: -1,
+          lastEpoch: committedLeaderEpoch,
         })
       }
     }
@@ -264,10 +265,10 @@ export class GroupMember {
         {
           name: topic,
           topicId: first.topicId,
-          partitions: commits.map(({ offset, partition }) => ({
-            partitionIndex: Number(partition.split('/')[1]),
+          partitions: moved.map(({ partition, offset, lastEpoch }) => ({
+            partitionIndex: partition,
             committedOffset: offset,
-            committedLeaderEpoch: -1,
+            committedLeaderEpoch: lastEpoch,
             committedMetadata: null,
           })),
         },

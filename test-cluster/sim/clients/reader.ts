@@ -27,7 +27,7 @@ const staleLeaderMaxUs = 4_000_000
 /** Reads partitions onwards from where they are, and records what it read. Consumers of all kinds are built on it. */
 export class Reader {
   readonly positions = new Map<string, Position>()
-  /** When a partition first answered so, in a row; by its name. */
+  /** When a partition first answered so, in a row, to who knew no epoch; by its name. */
   readonly #outOfRangeSince = new Map<string, number>()
   readonly #client: KafkaClient
   readonly #options: ReaderOptions
@@ -81,7 +81,9 @@ export class Reader {
     const topic = this.#client.topics.get(position.topic)
     if (topic === undefined) return null
     if (topic.topicId !== position.topicId) return 'gone'
-    return topic.partitions[position.partition] ?? null
+    const address = topic.partitions[position.partition]
+    // Who has read records of an epoch asks no leader of an earlier one (KIP-320).
+    return address === undefined || address.leaderEpoch < position.lastEpoch ? null : address
   }
 
   async #beginning(position: Position, address: PartitionAddress): Promise<void> {
@@ -163,16 +165,22 @@ export class Reader {
     const address = this.#address(position)
     const isLeader = address !== null && address !== 'gone' && address.leader === node
     if (errorCode !== errorCodes.OFFSET_OUT_OF_RANGE || !isLeader) return
-    // A broker that stood still names itself the leader of an epoch that is over, to a member that knows no newer one
-    // (KIP-320 fences only who does). Records that are gone stay out of range; these come back.
-    const { nowUs } = this.#client
-    const sinceUs = this.#outOfRangeSince.get(name(position)) ?? nowUs
-    this.#outOfRangeSince.set(name(position), sinceUs)
-    if (nowUs - sinceUs < staleLeaderMaxUs) return
+    if (position.lastEpoch < 0 && !this.#isOutOfRangeForLong(position)) return
     violated(
       'P13',
       `${this.#client.name} had read ${name(position)} up to ${position.offset}, which is out of range`,
     )
+  }
+
+  /**
+   * A broker that stood still leads an epoch that is over, and who does not know of which epoch the records before its
+   * position are (OffsetFetch before version 5 does not say) believes it. Records that are gone stay out of range.
+   */
+  #isOutOfRangeForLong(position: Position): boolean {
+    const { nowUs } = this.#client
+    const sinceUs = this.#outOfRangeSince.get(name(position)) ?? nowUs
+    this.#outOfRangeSince.set(name(position), sinceUs)
+    return nowUs - sinceUs >= staleLeaderMaxUs
   }
 
   #take(position: Position, bytes: Uint8Array, highWatermark: number, invokedAt: number): boolean {
