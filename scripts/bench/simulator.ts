@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import type { Measurement } from './measurement.ts'
 
 const usualRounds = 3
-const seedsPerRound = 10
+const seedsPerRound = 50
 /** A report is some kilobytes; a failing seed adds 200 lines of trace. */
 const outputBytesMax = 16 * 1024 * 1024
 
