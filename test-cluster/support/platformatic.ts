@@ -25,8 +25,8 @@ export const platformaticProducer = (brokers: readonly string[]): StringProducer
     ...patience,
   })
 
-export const platformaticConsumer = (brokers: readonly string[], groupId: string): StringConsumer =>
-  new Consumer({
+export function platformaticConsumer(brokers: readonly string[], groupId: string): StringConsumer {
+  const consumer: StringConsumer = new Consumer({
     clientId: 'trimaran-tests',
     bootstrapBrokers: [...brokers],
     groupId,
@@ -35,3 +35,9 @@ export const platformaticConsumer = (brokers: readonly string[], groupId: string
     heartbeatInterval: 500,
     ...patience,
   })
+  consumer.on('error', (error: Error) => {
+    // A consumer that is closed while it rejoins says so when it is closed.
+    if (!consumer.closed) throw error
+  })
+  return consumer
+}

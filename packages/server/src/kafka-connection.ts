@@ -71,8 +71,8 @@ export class KafkaConnection {
   #paused = false
   #turnPending = false
   #corked = false
-  /** The client sends no more; what it has sent is still handled. */
-  #inputEnded = false
+  /** Since when the client sends no more; what it has sent is still handled. */
+  #inputEndedMs: number | null = null
   /** No further request is handled; what comes is thrown away. */
   #closing = false
   #ended = false
@@ -100,6 +100,11 @@ export class KafkaConnection {
   /** Since when nothing happens and nothing is awaited; null while a request is being handled. */
   get idleSinceMs(): number | null {
     return this.#slots.length > 0 ? null : this.#lastActiveMs
+  }
+
+  /** Since when the client only waits for answers; null: it may still send. */
+  get halfClosedSinceMs(): number | null {
+    return this.#inputEndedMs
   }
 
   /** Since when the client takes nothing of what was written for it; null: nothing waits. */
@@ -157,7 +162,7 @@ export class KafkaConnection {
     }
     if (this.#closing) return
     if (isFull && this.#frames.bufferedBytes >= READ_AHEAD_BYTES) this.#pause()
-    else if (!isFull && this.#inputEnded) this.finish()
+    else if (!isFull && this.#inputEndedMs !== null) this.finish()
     else this.#readOn()
   }
 
@@ -293,7 +298,7 @@ export class KafkaConnection {
 
   /** FIN: what came before it is still answered, as Kafka does. */
   #halfClosed(): void {
-    this.#inputEnded = true
+    this.#inputEndedMs = this.#host.nowMs()
     this.#work()
   }
 
@@ -313,7 +318,7 @@ export class KafkaConnection {
     this.#ended = true
     this.#socket.end()
     this.#resume()
-    if (this.#inputEnded) return
+    if (this.#inputEndedMs !== null) return
     const linger = setTimeout(() => this.#socket.destroy(), LINGER_MS)
     this.#socket.once('close', () => clearTimeout(linger))
   }

@@ -21,6 +21,8 @@ export interface ListenerLimits {
   readonly queuedMaxBytes: number
   /** Answers written and not read, of all clients together. Five of the largest fetches unless told otherwise. */
   readonly unreadMaxBytes?: number
+  /** How long a client that sends no more waits for what it asked. */
+  readonly halfClosedMaxMs?: number
   /** connections.max.idle.ms; negative: never. */
   readonly connectionsMaxIdleMs: number
   /** max.connections */
@@ -46,6 +48,8 @@ const PRIVILEGED_STALL_MS = 5_000
 const UNREAD_MAX_BYTES = 275 * 1024 * 1024
 /** While others wait for room, who takes nothing for this long loses its connection: at worst 5 MiB/s are too slow. */
 const UNREAD_STALL_MS = 10_000
+/** Whether who has sent FIN still reads, TCP does not tell: it may be gone, and have asked to wait for 24 days. */
+const HALF_CLOSED_MAX_MS = 10_000
 const SWEEP_INTERVAL_MS = 1_000
 /** Refused connections are counted, not logged one by one. */
 const REFUSAL_LOG_INTERVAL_MS = 10_000
@@ -169,11 +173,14 @@ export class KafkaListener {
   }
 
   #closeIdle(): void {
-    const { connectionsMaxIdleMs } = this.#options.limits
+    const { connectionsMaxIdleMs, halfClosedMaxMs = HALF_CLOSED_MAX_MS } = this.#options.limits
     const nowMs = performance.now()
     for (const connection of this.#connections) {
       connection.countUnread()
-      const { idleSinceMs, unreadSinceMs } = connection
+      const { idleSinceMs, unreadSinceMs, halfClosedSinceMs } = connection
+      if (halfClosedSinceMs !== null && nowMs - halfClosedSinceMs > halfClosedMaxMs) {
+        connection.destroy()
+      }
       if (!this.#host.unread.hasRoom && unreadSinceMs !== null) {
         if (nowMs - unreadSinceMs > UNREAD_STALL_MS) connection.destroy()
       }

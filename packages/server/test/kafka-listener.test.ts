@@ -313,6 +313,16 @@ test('a client that half-closes still gets the answers to what it asked, then th
   while (listener.connectionCount > 0) await new Promise(resolve => setImmediate(resolve))
 })
 
+test('a client that half-closes and is gone does not keep its connection for as long as it asked to wait', async () => {
+  const { dial, listener } = await listening(() => new Promise(() => {}), { halfClosedMaxMs: 10 })
+  const [gone, waiting] = [dial(), dial()]
+  gone.socket.end(text('long poll'))
+  waiting.send(text('long poll'))
+  await gone.ended
+  while (listener.connectionCount > 1) await new Promise(resolve => setImmediate(resolve))
+  expect(waiting.socket.destroyed).toBe(false)
+})
+
 test('a reset while a request is parked tells the handler, once (K20)', async () => {
   let told = 0
   let parked: () => void = () => {}
