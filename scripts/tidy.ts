@@ -18,15 +18,39 @@ export interface TidyFile {
   readonly text: string
 }
 
-function trackedFiles(root: string): TidyFile[] {
-  const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], {
-    cwd: root,
-    encoding: 'utf8',
-  })
-  return listed
-    .split('\0')
-    .filter(path => path !== '' && existsSync(join(root, path)))
+/** What is ours: all that is neither installed nor made by a run. */
+export function ownFiles(root: string, hasGit = true): TidyFile[] {
+  const listed = hasGit ? gitLists(root) : null
+  return (listed ?? filesBelow(root))
+    .filter(path => existsSync(join(root, path)))
     .map(path => ({ path, text: readFileSync(join(root, path), 'latin1') }))
+}
+
+/** Null: a machine without git, or a copy without its history. */
+function gitLists(root: string): string[] | null {
+  try {
+    const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: 'pipe',
+    })
+    return listed.split('\0').filter(path => path !== '')
+  } catch {
+    return null
+  }
+}
+
+/** As .gitignore has it. */
+const isIgnored = (name: string): boolean =>
+  /^(node_modules|\.types|data|\.trimaran|coverage|\.git)$|\.log$/.test(name)
+
+function filesBelow(root: string, directory = ''): string[] {
+  return readdirSync(join(root, directory), { withFileTypes: true }).flatMap(entry => {
+    if (isIgnored(entry.name)) return []
+    const path = join(directory, entry.name)
+    if (entry.isDirectory()) return filesBelow(root, path)
+    return entry.isFile() ? [path] : []
+  })
 }
 
 export function checkFile({ path, text }: TidyFile): string[] {
@@ -95,7 +119,7 @@ function checkTestdata(files: readonly TidyFile[]): string[] {
 }
 
 export function tidyProblems(root: string): string[] {
-  const files = trackedFiles(root)
+  const files = ownFiles(root)
   return [
     ...files.flatMap(checkFile),
     ...checkPackages(root),

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { importedPackages, layerViolations } from '../check-layers.ts'
-import { checkFile, tidyProblems } from '../tidy.ts'
+import { checkFile, ownFiles, tidyProblems } from '../tidy.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -17,6 +17,15 @@ test('an import in any spelling is seen', () => {
 
 test('the repository is tidy', () => {
   expect(tidyProblems(root)).toEqual([])
+})
+
+test('the files are the same where git is not there', () => {
+  const pathsOf = (hasGit: boolean): string[] =>
+    ownFiles(root, hasGit)
+      .map(({ path }) => path)
+      .filter(path => !path.endsWith('.log'))
+      .toSorted()
+  expect(pathsOf(false)).toEqual(pathsOf(true))
 })
 
 test('tidy sees what it must', () => {
