@@ -76,7 +76,7 @@ async function open(
     { systemClock },
     { systemRandom },
     { claimDirectory },
-    { releaseStartUpMemory },
+    { letHeapGrow, releaseStartUpMemory },
   ] = await Promise.all([
     import('./node-host.ts'),
     import('./node-storage.ts'),
@@ -112,6 +112,7 @@ async function open(
     const { port } = await serveHttp(config.httpListener, () => host.node)
     logEvent('info', 'http served', { host: config.httpListener.host, port })
   }
+  letHeapGrow()
   releaseStartUpMemory()
   logEvent('info', 'node started', {
     clusterId,
