@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { uuidFromBytes } from '@trimaran/common'
+import type { NodeStatus } from '@trimaran/server'
 import { CliError, bold, count, dim, exitCodes, printJson, printLine } from '../output.ts'
 import { fetchStatus } from '../local-cluster/node-status.ts'
 import {
@@ -39,6 +40,7 @@ interface UpOptions extends DirectoryOptions {
 
 /** From the first spawn to a cluster that takes writes. */
 const readyTimeoutMs = 30_000
+const readyPauseMs = 25
 
 export async function up(options: UpOptions): Promise<void> {
   const state = readState(options.dir) ?? newCluster(options)
@@ -98,32 +100,34 @@ function parseOverrides(settings: readonly string[]): ReadonlyMap<string, string
 /** Ready: every node that runs is unfenced and knows the controller. */
 async function waitUntilReady(directory: string, state: LocalCluster): Promise<void> {
   const deadlineMs = performance.now() + readyTimeoutMs
-  for (;;) {
-    const dead = state.nodes.find(node => readPid(directory, node.id) === null)
-    if (dead !== undefined) {
-      const said = lastLogLines(directory, dead.id, 8)
-      await stopNodes(
-        directory,
-        state.nodes.map(node => node.id),
-      )
-      throw new CliError(
-        `Node ${dead.id} did not start. The end of ${logFile(directory, dead.id)}:\n${said}`,
-      )
+  // One after the other, and not too often: who asks takes processor time from those that start.
+  for (const node of state.nodes) {
+    while (!isReady(await fetchStatus(node))) {
+      await failIfDead(directory, state)
+      if (performance.now() > deadlineMs) {
+        throw new CliError(
+          `The cluster did not become ready in ${readyTimeoutMs / 1000} s; see ${logFile(directory, node.id)}.`,
+        )
+      }
+      await new Promise(resolve => setTimeout(resolve, readyPauseMs))
     }
-    const statuses = await Promise.all(state.nodes.map(node => fetchStatus(node)))
-    if (
-      statuses.every(
-        status => status !== null && status.controllerId >= 0 && status.broker?.state === 'RUNNING',
-      )
-    )
-      return
-    if (performance.now() > deadlineMs) {
-      throw new CliError(
-        `The cluster did not become ready in ${readyTimeoutMs / 1000} s; see ${logFile(directory, 1)}.`,
-      )
-    }
-    await new Promise(resolve => setTimeout(resolve, 25))
   }
+}
+
+const isReady = (status: NodeStatus | null): boolean =>
+  status !== null && status.controllerId >= 0 && status.broker?.state === 'RUNNING'
+
+async function failIfDead(directory: string, state: LocalCluster): Promise<void> {
+  const dead = state.nodes.find(node => readPid(directory, node.id) === null)
+  if (dead === undefined) return
+  const said = lastLogLines(directory, dead.id, 8)
+  await stopNodes(
+    directory,
+    state.nodes.map(node => node.id),
+  )
+  throw new CliError(
+    `Node ${dead.id} did not start. The end of ${logFile(directory, dead.id)}:\n${said}`,
+  )
 }
 
 function announce(options: UpOptions, state: LocalCluster, tookMs: number): void {
