@@ -28,16 +28,20 @@ export async function connect(address: Address): Promise<KafkaConnection> {
 
 /** The first of the addresses that takes a connection. */
 export async function untilConnected(addresses: readonly Address[]): Promise<KafkaConnection> {
-  return untilGiven('nobody listens', async () => {
-    for (const address of addresses) {
-      try {
-        return await connect(address)
-      } catch {
-        // Not up yet, or never again: the next one.
+  return untilGiven(
+    'nobody listens',
+    async () => {
+      for (const address of addresses) {
+        try {
+          return await connect(address)
+        } catch {
+          // Not up yet, or never again: the next one.
+        }
       }
-    }
-    return null
-  }, connectPauseMs)
+      return null
+    },
+    connectPauseMs,
+  )
 }
 
 /** Asks again until there is an answer. */

@@ -13,6 +13,8 @@ export class PartitionTable {
   /** The newest metadata. */
   image: Image
   #size = 0
+  /** Null: not known since the last change. */
+  #all: readonly Partition[] | null = null
 
   constructor(image: Image) {
     this.image = image
@@ -31,17 +33,21 @@ export class PartitionTable {
     this.#byTopic.set(partition.topicId, ofTopic)
     ofTopic.set(partition.partition, partition)
     this.#size++
+    this.#all = null
   }
 
   remove(partition: Partition): void {
     const ofTopic = this.#byTopic.get(partition.topicId)
     if (!ofTopic?.delete(partition.partition)) return
     this.#size--
+    this.#all = null
     if (ofTopic.size === 0) this.#byTopic.delete(partition.topicId)
   }
 
-  *[Symbol.iterator](): IterableIterator<Partition> {
-    for (const ofTopic of this.#byTopic.values()) yield* ofTopic.values()
+  /** As they are now: who goes over them may add and remove. */
+  [Symbol.iterator](): IterableIterator<Partition> {
+    this.#all ??= [...this.#byTopic.values()].flatMap(ofTopic => [...ofTopic.values()])
+    return this.#all.values()
   }
 
   ofTopic(topicId: TopicId): Iterable<Partition> {

@@ -12,7 +12,9 @@ type Pending =
 export class SimInode {
   #buffer = new Uint8Array(0)
   #sizeBytes = 0
-  #durable: Uint8Array = new Uint8Array(0)
+  /** With room to grow; zeros behind `#durableBytes`. */
+  #durable = new Uint8Array(0)
+  #durableBytes = 0
   #pending: Pending[] = []
   /** Pending operations dropped from the front by syncs, so that an older sync does not count them twice. */
   #settledCount = 0
@@ -49,7 +51,8 @@ export class SimInode {
   replace(content: Uint8Array): void {
     this.#buffer = content.slice()
     this.#sizeBytes = content.length
-    this.#durable = content.slice()
+    this.#durable = resized(content, content.length)
+    this.#durableBytes = content.length
     this.forgetPending()
   }
 
@@ -76,18 +79,25 @@ export class SimInode {
     if (mode === 'subset') kept = pending.filter(() => random.between(0, 1) === 1)
     for (const operation of kept) this.#persist(operation)
     if (mode === 'torn') this.#tear(pending[kept.length], random)
-    this.replace(this.#durable)
+    this.replace(this.#durable.subarray(0, this.#durableBytes))
   }
 
   #persist(operation: Pending): void {
     if (operation.kind === 'truncate') {
-      this.#durable = resized(this.#durable, operation.sizeBytes)
+      this.#durable = resized(this.#durable.subarray(0, this.#durableBytes), operation.sizeBytes)
+      this.#durableBytes = operation.sizeBytes
       return
     }
     const { at, data } = operation
-    const end = Math.max(this.#durable.length, at + data.length)
-    if (end > this.#durable.length) this.#durable = resized(this.#durable, end)
+    this.#extendTo(at + data.length)
     this.#durable.set(data, at)
+  }
+
+  #extendTo(end: number): void {
+    if (end > this.#durable.length) {
+      this.#durable = resized(this.#durable, Math.max(end, this.#durable.length * 2))
+    }
+    this.#durableBytes = Math.max(this.#durableBytes, end)
   }
 
   #tear(operation: Pending | undefined, random: Random): void {
@@ -97,7 +107,7 @@ export class SimInode {
     const cut = sectors * sectorBytes || random.between(0, data.length)
     this.#persist({ kind: 'write', at, data: data.subarray(0, cut) })
     // The size was extended before the data arrived.
-    if (random.between(0, 2) === 0) this.#durable = resized(this.#durable, at + data.length)
+    if (random.between(0, 2) === 0) this.#extendTo(at + data.length)
   }
 
   clone(): SimInode {
