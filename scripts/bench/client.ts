@@ -12,6 +12,8 @@ export interface Address {
 export const retryPauseMs = 5
 /** While nobody listens: each try takes a millisecond of the processor on which the nodes start. */
 const connectPauseMs = 25
+/** Kafka's zero uuid: the topic is named. */
+const noTopicId = 'AAAAAAAAAAAAAAAAAAAAAA'
 const patienceMs = 30_000
 
 /** The leader of every partition, by its index. */
@@ -95,10 +97,25 @@ export async function createTopic(connection: KafkaConnection, topic: NewTopic):
   })
 }
 
-/** Null: not every partition has a leader, as far as this broker knows. */
+/** Its log would take the page cache that the next rounds need. */
+export async function dropTopic(brokers: readonly Address[], name: string): Promise<void> {
+  const connection = await untilConnected(brokers)
+  try {
+    await connection.request(apis.deleteTopics, {
+      topics: [{ name, topicId: noTopicId }],
+      topicNames: [name],
+      timeoutMs: 10_000,
+    })
+  } finally {
+    connection.close()
+  }
+}
+
+/** Null: not every partition has a leader, or if asked for all replicas in sync, as far as this broker knows. */
 export async function layoutOf(
   connection: KafkaConnection,
   name: string,
+  { inSync = false }: { readonly inSync?: boolean } = {},
 ): Promise<TopicLayout | null> {
   const answer = await connection.request(apis.metadata, {
     topics: [{ name }],
@@ -107,6 +124,10 @@ export async function layoutOf(
   const topic = answer.topics[0]
   if (topic === undefined || topic.errorCode !== errorCodes.NONE) return null
   const partitions = topic.partitions.toSorted((a, b) => a.partitionIndex - b.partitionIndex)
+  const isWhole = partitions.every(
+    ({ isrNodes, replicaNodes }) => isrNodes.length === replicaNodes.length,
+  )
+  if (inSync && !isWhole) return null
   const addresses = new Map(
     answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }] as const),
   )

@@ -14,6 +14,8 @@ export interface Figure {
   readonly unit: Unit
   /** One per round, in the order they were taken; never empty. */
   readonly samples: readonly number[]
+  /** The same of the cluster beside ours; absent: it was not measured. */
+  readonly beside?: readonly number[]
   /** Empty: nothing is promised about it. */
   readonly must: readonly Must[]
 }
@@ -51,6 +53,11 @@ export function summarize(samples: readonly number[]): Summary {
 export function holds(must: Must, summary: Summary): boolean {
   const value = summary[must.of]
   return 'below' in must ? value < must.below : value >= must.atLeast
+}
+
+/** How much of the other's median ours is; null: there is no other. */
+export function ratio({ samples, beside }: Figure): number | null {
+  return beside === undefined ? null : median(samples) / median(beside)
 }
 
 /** Null: nothing was promised. */

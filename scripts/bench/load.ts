@@ -1,4 +1,5 @@
 /** Writes and reads as fast as the cluster takes it; what is sent is made once and sent again and again. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { apis, errorCodes, errorInfo, forEachBatch } from '@trimaran/protocol'
 import type { KafkaConnection } from 'trimaran/client'
 import {
@@ -7,16 +8,19 @@ import {
   layoutOf,
   prepareBatch,
   produce,
+  untilConnected,
   untilGiven,
+  type Address,
   type TopicLayout,
 } from './client.ts'
-import type { ProcessCluster } from './process-cluster.ts'
 
 /** Four producers, each with Kafka's five requests under way per broker. */
 export const producerCount = 4
 export const inFlightPerBroker = 5
 export const batchBytes = 64 * 1024
 export const partitionCount = 12
+/** What one broker knows of a new topic reaches the others in this time. */
+const settleMs = 1_000
 const fetchBytesMax = 8 * 1024 * 1024
 const partitionFetchBytesMax = 1024 * 1024
 
@@ -33,12 +37,15 @@ export const perSecond = (
   megabytes: moved.bytes / 1000 / moved.elapsedMs,
 })
 
-export async function makeTopic(cluster: ProcessCluster, name: string): Promise<TopicLayout> {
-  const admin = await connect(cluster.address(1))
+export async function makeTopic(brokers: readonly Address[], name: string): Promise<TopicLayout> {
+  const admin = await untilConnected(brokers)
   try {
     await createTopic(admin, { name, partitions: partitionCount })
-    await cluster.untilHealthy()
-    return await untilGiven(`topic ${name} has no leaders`, () => layoutOf(admin, name))
+    const layout = await untilGiven(`topic ${name} is not in sync`, () =>
+      layoutOf(admin, name, { inSync: true }),
+    )
+    await sleep(settleMs)
+    return layout
   } finally {
     admin.close()
   }

@@ -71,6 +71,7 @@ async function measureAll(options: BenchOptions): Promise<Results> {
     const context: BenchContext = {
       root,
       directory,
+      beside: options.beside,
       rounds: usual => options.rounds ?? usual,
       progress: text => say(`    ${text}`),
       onEnd: clean => tasks.push(clean),

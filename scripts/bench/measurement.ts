@@ -1,9 +1,12 @@
+import type { Address } from './client.ts'
 import type { Outcome } from './report.ts'
 
 export interface BenchContext {
   readonly root: string
   /** A directory that is empty and removed at the end. */
   readonly directory: string
+  /** Brokers of another cluster to measure in turns with ours; null: there is none. */
+  readonly beside: readonly Address[] | null
   /** How many rounds, if the measurement itself would take so many. */
   rounds(usual: number): number
   /** One line about what goes on. */

@@ -71,7 +71,7 @@ async function idleMegabytes(cluster: ProcessCluster): Promise<number> {
 }
 
 async function busyMegabytes(context: BenchContext, cluster: ProcessCluster): Promise<number> {
-  const layout = await makeTopic(cluster, 'busy')
+  const layout = await makeTopic(cluster.addresses, 'busy')
   let peak = 0
   const timer = setInterval(() => {
     peak = Math.max(peak, residentMegabytes(cluster))

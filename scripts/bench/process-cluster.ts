@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NodeStatus } from 'trimaran'
+import type { Address } from './client.ts'
 import type { BenchContext } from './measurement.ts'
 
 /** One start after another takes the next ports: those of the last may still be in TIME_WAIT. */
@@ -35,8 +36,12 @@ export class ProcessCluster {
     return this.#command(['cluster', 'up', ...flags], environment)
   }
 
-  address(nodeId: number): { readonly host: string; readonly port: number } {
+  address(nodeId: number): Address {
     return { host: '127.0.0.1', port: this.port + nodeId - 1 }
+  }
+
+  get addresses(): readonly Address[] {
+    return this.nodeIds.map(nodeId => this.address(nodeId))
   }
 
   pid(nodeId: number): number {

@@ -1,5 +1,5 @@
 import type { Conditions } from './conditions.ts'
-import { summarize, verdict, type Figure, type Must, type Unit } from './figures.ts'
+import { ratio, summarize, verdict, type Figure, type Must, type Unit } from './figures.ts'
 
 export interface Outcome {
   /** The measurement, as --only names it. */
@@ -43,6 +43,34 @@ function mustText(must: Must, unit: Unit): string {
 }
 
 const head = ['figure', 'median', 'range', 'rounds', 'must', ''] as const
+const headBeside = ['beside', 'range', 'ratio'] as const
+
+const hasBeside = ({ outcomes }: Results): boolean =>
+  outcomes.some(({ figures }) => figures.some(({ beside }) => beside !== undefined))
+
+const headOf = (results: Results): readonly string[] =>
+  hasBeside(results) ? [...head, ...headBeside] : head
+
+/** Of the other cluster; empty cells where it was not measured. */
+function besideCells(figure: Figure): readonly string[] {
+  const { unit, beside } = figure
+  if (beside === undefined) return ['', '', '']
+  const { median, min, max } = summarize(beside)
+  return [
+    withUnit(median, unit),
+    `${withUnit(min, unit)} – ${withUnit(max, unit)}`,
+    (ratio(figure) ?? Number.NaN).toFixed(2),
+  ]
+}
+
+const rowsOf = (results: Results): readonly (readonly string[])[] => {
+  const withBeside = hasBeside(results)
+  return results.outcomes.flatMap(({ figures }) =>
+    figures.map(figure =>
+      withBeside ? [...rowOf(figure), ...besideCells(figure)] : rowOf(figure),
+    ),
+  )
+}
 
 function rowOf(figure: Figure): readonly string[] {
   const { unit, must } = figure
@@ -68,8 +96,9 @@ const scope =
 
 /** For a terminal. */
 export function textReport(results: Results): string {
-  const rows = results.outcomes.flatMap(({ figures }) => figures.map(rowOf))
-  const widths = head.map((title, at) =>
+  const rows = rowsOf(results)
+  const titles = headOf(results)
+  const widths = titles.map((title, at) =>
     Math.max(title.length, ...rows.map(row => row[at]?.length ?? 0)),
   )
   const line = (row: readonly string[]): string =>
@@ -81,7 +110,7 @@ export function textReport(results: Results): string {
     conditionsText(results),
     scope,
     '',
-    line(head),
+    line(titles),
     ...rows.map(line),
     '',
     ...results.outcomes.map(({ name, settings }) => `${name}: ${settings}`),
@@ -90,13 +119,16 @@ export function textReport(results: Results): string {
   ].join('\n')
 }
 
+/** Figure, must and verdict; the others hold numbers. */
+const columnsOfText: ReadonlySet<number> = new Set([0, 4, 5])
+
 /** For README.md, between its markers. */
 export function markdownReport(results: Results): string {
   const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
   return [
-    row(head.map(title => (title === '' ? ' ' : title))),
-    row(['---', '---:', '---:', '---:', '---', '---']),
-    ...results.outcomes.flatMap(({ figures }) => figures.map(figure => row(rowOf(figure)))),
+    row(headOf(results).map(title => (title === '' ? ' ' : title))),
+    row(headOf(results).map((_, at) => (columnsOfText.has(at) ? '---' : '---:'))),
+    ...rowsOf(results).map(row),
     '',
     `Taken by \`npm run bench\`: ${conditionsText(results)}. ${scope}`,
     '',
@@ -113,6 +145,7 @@ export function jsonReport(results: Results): unknown {
       figures: figures.map(figure => ({
         ...figure,
         ...summarize(figure.samples),
+        ratio: ratio(figure),
         holds: verdict(figure),
       })),
     })),

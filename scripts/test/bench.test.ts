@@ -57,6 +57,26 @@ test('a broken promise and a measurement that failed both fail the bench; a figu
   expect(allHold({ ...kept, failures: [{ name: 'memory', error: 'no /proc' }] })).toBe(false)
 })
 
+test('a second cluster stands beside ours with the ratio of the medians, and nowhere if there is none', () => {
+  const both = results({ ...figure([30, 20, 40]), beside: [60, 40, 90] }, figure([5]))
+  const text = textReport(both)
+  expect(text).toMatch(/figure .*beside +range +ratio\n/)
+  expect(text).toMatch(/30 ms +20 ms – 40 ms .*60 ms +40 ms – 90 ms +0\.50\n/)
+  expect(markdownReport(both)).toContain('| 60 ms | 40 ms – 90 ms | 0.50 |')
+  expect(JSON.stringify(jsonReport(both))).toContain('"ratio":0.5')
+  expect(textReport(results(figure([5])))).not.toContain('beside')
+})
+
+test('the brokers beside are host:port, and nothing else', () => {
+  expect(parseOptions(['--beside', 'a:19092,[::1]:19093'], []).beside).toEqual([
+    { host: 'a', port: 19_092 },
+    { host: '[::1]', port: 19_093 },
+  ])
+  expect(parseOptions([], []).beside).toBeNull()
+  for (const wrong of ['', 'a', 'a:', ':1', 'a:99999', 'a:1,'])
+    expect(() => parseOptions(['--beside', wrong], [])).toThrow(UsageError)
+})
+
 test('every report names conditions, median, spread and what was promised', () => {
   const taken = results(figure([80, 100, 300], [{ of: 'median', below: 90 }]))
   for (const report of [textReport(taken), markdownReport(taken)]) {
