@@ -101,11 +101,14 @@ export async function createTopic(connection: KafkaConnection, topic: NewTopic):
 export async function dropTopic(brokers: readonly Address[], name: string): Promise<void> {
   const connection = await untilConnected(brokers)
   try {
-    await connection.request(apis.deleteTopics, {
+    const answer = await connection.request(apis.deleteTopics, {
       topics: [{ name, topicId: noTopicId }],
       topicNames: [name],
       timeoutMs: 10_000,
     })
+    const errorCode = answer.responses[0]?.errorCode ?? errorCodes.UNKNOWN_SERVER_ERROR
+    if (errorCode !== errorCodes.NONE)
+      throw new Error(`topic ${name} could not be removed: ${errorInfo(errorCode).name}`)
   } finally {
     connection.close()
   }

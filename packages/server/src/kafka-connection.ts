@@ -102,9 +102,9 @@ export class KafkaConnection {
     return this.#slots.length > 0 ? null : this.#lastActiveMs
   }
 
-  /** Since when the client only waits for answers; null: it may still send. */
+  /** Since when a client that sends no more waits for a request to be handled; null: it may send, or only has to read. */
   get halfClosedSinceMs(): number | null {
-    return this.#inputEndedMs
+    return this.#slots.length > 0 ? this.#inputEndedMs : null
   }
 
   /** Since when the client takes nothing of what was written for it; null: nothing waits. */

@@ -1,7 +1,7 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** Of what is live after a collection; V8's own choice for a heap of 20 MB is 80 %, and never less than 16 MB. */
+/** Of what is live after a collection. For a heap of 20 MB V8 itself adds 16 MB, its minimum. */
 const HEAP_GROWTH_PERCENT = 400
 
 /**

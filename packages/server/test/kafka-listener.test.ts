@@ -323,6 +323,19 @@ test('a client that half-closes and is gone does not keep its connection for as 
   expect(waiting.socket.destroyed).toBe(false)
 })
 
+test('a client that half-closes and reads its answer slowly gets all of it', async () => {
+  const answer = framed(Buffer.alloc(16 * 1024 * 1024, 'x'))
+  const { dial } = await listening(() => Promise.resolve([answer]), { halfClosedMaxMs: 10 })
+  const client = dial()
+  client.socket.pause()
+  client.socket.end(text('fetch'))
+  // The listener looks around once a second.
+  await new Promise(resolve => setTimeout(resolve, 1_500))
+  client.socket.resume()
+  await client.ended
+  expect(client.received.length).toBe(answer.length)
+})
+
 test('a reset while a request is parked tells the handler, once (K20)', async () => {
   let told = 0
   let parked: () => void = () => {}
