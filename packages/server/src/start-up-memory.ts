@@ -5,13 +5,17 @@ import { runInNewContext } from 'node:vm'
 const HEAP_GROWTH_PERCENT = 400
 
 /**
- * A node's heap is small and its traffic passes by in buffers outside of it. V8 begins to mark as soon as the room left to
- * the heap is no more than its young generation, 16 MB: for a heap of 20 MB that is at once, so it marks all the time,
- * with a third of the node's CPU. With more room than that it marks when the heap or the buffers have grown. From the
- * next collection on, and only in a process that is a node and nothing else.
+ * A node's heap is small and its traffic passes by in buffers outside of it, which only a collection gives back. Two of V8's
+ * rules make that expensive. It begins to mark as soon as the room left to the heap is no more than its young generation,
+ * 16 MB: for a heap of 20 MB that is at once, so it marks all the time. And it marks whenever 64 MB of buffers have come
+ * since the last time, which at full load is ten times a second, since few objects point to many buffers and the young
+ * generation is seldom full. So the heap gets more room, and the young generation does not grow past the megabyte it begins
+ * with: it is then collected often, cheaply, and the dead buffers go with it. A third of a loaded node's CPU is saved.
+ * From the next collection on, and only in a process that is a node and nothing else.
  */
 export function letHeapGrow(): void {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`)
+  setFlagsFromString('--semi-space-growth-factor=1')
 }
 
 /** Loading and the first election are over by then; clients that come earlier meet a pause like any other collection's. */
