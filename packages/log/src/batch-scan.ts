@@ -62,9 +62,9 @@ export function scanBatches(
       load(range.verify ? wholeChunkBytes : headerChunkBytes)
       at = 0
     }
-    const problem = implausible(chunk, at, { nextOffset, roomBytes: range.to - position })
-    if (problem !== null) return { position, problem }
-    const sizeBytes = batchSizeBytes(chunk, at)
+    const header = plausibleHeader(chunk, at, { nextOffset, roomBytes: range.to - position })
+    if (typeof header === 'string') return { position, problem: header }
+    const { sizeBytes } = header
     if (range.verify) {
       if (chunk.length - at < sizeBytes) {
         load(Math.max(sizeBytes, wholeChunkBytes))
@@ -72,7 +72,6 @@ export function scanBatches(
       }
       if (!verifyBatchCrc(chunk, at, sizeBytes)) return { position, problem: 'checksum mismatch' }
     }
-    const header = readBatchHeader(chunk, at)
     const here = chunk
     const batchPosition = position
     const bytes = (): Uint8Array =>
@@ -86,12 +85,12 @@ export function scanBatches(
   return { position, problem: null }
 }
 
-/** Why the bytes at `at` cannot be the next batch's header; null if they can. */
-export function implausible(
+/** The header at `at` if it can be the next batch's; why it cannot be, if not. */
+export function plausibleHeader(
   bytes: Uint8Array,
   at: number,
   expected: { readonly nextOffset: Offset; readonly roomBytes: number },
-): string | null {
+): BatchHeader | string {
   if (bytes.length - at < BATCH_OVERHEAD) return 'half a batch header'
   const sizeBytes = batchSizeBytes(bytes, at)
   if (sizeBytes < BATCH_OVERHEAD) return 'impossible batch length'
@@ -101,7 +100,7 @@ export function implausible(
   if (header.baseOffset < expected.nextOffset) return 'offset out of order'
   if (header.lastOffsetDelta < 0) return 'negative offset delta'
   if (!Number.isSafeInteger(header.lastOffset)) return 'impossible offset'
-  return null
+  return header
 }
 
 /**
@@ -118,8 +117,9 @@ export function hasBatchAfter(
     for (let at = 0; at + BATCH_OVERHEAD <= chunk.length; at++) {
       if (chunk[at + magicAt] !== 2) continue
       const roomBytes = range.to - position - at
-      if (implausible(chunk, at, { nextOffset: range.minOffset, roomBytes }) !== null) continue
-      const sizeBytes = batchSizeBytes(chunk, at)
+      const header = plausibleHeader(chunk, at, { nextOffset: range.minOffset, roomBytes })
+      if (typeof header === 'string') continue
+      const { sizeBytes } = header
       const batch = file.read(position + at, sizeBytes)
       if (verifyBatchCrc(batch, 0, sizeBytes)) return true
     }

@@ -1,11 +1,6 @@
 import type { LeaderEpoch, Offset } from '@trimaran/common'
-import {
-  type BatchHeader,
-  batchSizeBytes,
-  readBatchHeader,
-  verifyBatchCrc,
-} from '@trimaran/protocol'
-import { corrupt, implausible } from './batch-scan.ts'
+import { type BatchHeader, verifyBatchCrc } from '@trimaran/protocol'
+import { corrupt, plausibleHeader } from './batch-scan.ts'
 import { readMarker } from './control-batch.ts'
 import type { TransactionMarker } from './producer-state.ts'
 
@@ -35,14 +30,9 @@ export function readFollowerBatches(
   let { nextOffset, latestEpoch } = expected
   let at = 0
   while (at < records.length) {
-    const mayStartBefore = at === 0 && expected.startsAnywhereBefore
-    const problem =
-      implausible(records, at, {
-        nextOffset: mayStartBefore ? 0 : nextOffset,
-        roomBytes: records.length - at,
-      }) ?? problemOf(records, at, { ...expected, nextOffset, latestEpoch })
-    if (problem !== null) throw corrupt(`${expected.path} fetched from the leader`, problem, at)
-    const header = readBatchHeader(records, at)
+    const header = nextBatch(records, at, { ...expected, nextOffset, latestEpoch })
+    if (typeof header === 'string')
+      throw corrupt(`${expected.path} fetched from the leader`, header, at)
     const end = at + header.sizeBytes
     batches.push({
       header,
@@ -56,20 +46,27 @@ export function readFollowerBatches(
   return batches
 }
 
-function problemOf(
+/** The header of the next batch; what is wrong with it, if something is. */
+function nextBatch(
   records: Uint8Array,
   at: number,
   expected: {
     readonly nextOffset: Offset
     readonly latestEpoch: LeaderEpoch
+    readonly startsAnywhereBefore: boolean
     readonly gapsAllowed: boolean
   },
-): string | null {
-  const header = readBatchHeader(records, at)
-  if (header.lastOffset < expected.nextOffset) return 'batch below the log end'
-  if (header.baseOffset > expected.nextOffset && !expected.gapsAllowed) return 'offsets missing'
-  if (header.partitionLeaderEpoch >= 0 && header.partitionLeaderEpoch < expected.latestEpoch) {
-    return `leader epoch ${header.partitionLeaderEpoch} after ${expected.latestEpoch}`
+): BatchHeader | string {
+  const { nextOffset, latestEpoch } = expected
+  const header = plausibleHeader(records, at, {
+    nextOffset: at === 0 && expected.startsAnywhereBefore ? 0 : nextOffset,
+    roomBytes: records.length - at,
+  })
+  if (typeof header === 'string') return header
+  if (header.lastOffset < nextOffset) return 'batch below the log end'
+  if (header.baseOffset > nextOffset && !expected.gapsAllowed) return 'offsets missing'
+  if (header.partitionLeaderEpoch >= 0 && header.partitionLeaderEpoch < latestEpoch) {
+    return `leader epoch ${header.partitionLeaderEpoch} after ${latestEpoch}`
   }
-  return verifyBatchCrc(records, at, batchSizeBytes(records, at)) ? null : 'checksum mismatch'
+  return verifyBatchCrc(records, at, header.sizeBytes) ? header : 'checksum mismatch'
 }

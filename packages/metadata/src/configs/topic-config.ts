@@ -86,6 +86,8 @@ function resolve(
 }
 
 interface Defaults {
+  /** All configurations of the image; the same object: nothing can have changed. */
+  configs: Image['configs']
   readonly layers: readonly BrokerConfigLayer[]
   readonly config: TopicConfig
 }
@@ -110,13 +112,15 @@ function defaultsFor(
     known = new Map()
     defaultsOf.set(staticConfig, known)
   }
-  const layers = brokerConfigLayers(image, staticConfig, brokerId)
   const last = known.get(brokerId)
+  if (last?.configs === image.configs) return last.config
+  const layers = brokerConfigLayers(image, staticConfig, brokerId)
   if (last?.layers.every((layer, at) => layer.values === layers[at]?.values) === true) {
+    last.configs = image.configs
     return last.config
   }
   const config = resolve(noConfigs, null, layers)
-  known.set(brokerId, { layers, config })
+  known.set(brokerId, { configs: image.configs, layers, config })
   return config
 }
 
