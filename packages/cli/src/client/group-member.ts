@@ -40,6 +40,11 @@ export class GroupMember {
     return this.#needsRejoin
   }
 
+  /** −1 before the first join. */
+  get generationId(): number {
+    return this.#generationId
+  }
+
   /** Joins, or joins again, and returns what this member now owns. */
   async join(): Promise<AssignedPartition[]> {
     return this.#client.retry(async () => {

@@ -1,0 +1,234 @@
+import { errorCodes, errorInfo } from '@trimaran/protocol'
+import { ConnectionError } from '../client/connection.ts'
+import { outcomeText } from '../client/cluster-client.ts'
+import { CliError } from '../output.ts'
+import {
+  FetchRequest,
+  topicKey,
+  type FetchEvents,
+  type FetchPosition,
+  type FetchSettings,
+  type FetchedBatch,
+} from './fetch-format.ts'
+import type { Layout } from './load-producer.ts'
+import { RawSocket } from './raw-socket.ts'
+
+/** What a consumer needs of its thread. */
+export interface ConsumerHost {
+  readonly layout: (topic: string) => Layout
+  readonly refresh: () => Promise<void>
+  readonly onFatal: (error: Error) => void
+  /** At the end of every answer: what was new in it. */
+  readonly onRead: (records: number, bytes: number) => void
+  readonly onThrottled: (ms: number) => void
+  readonly onTrouble: (name: string) => void
+  /** What looks at the answers. */
+  readonly reader: (events: FetchEvents) => { push(bytes: Buffer, end: number): void }
+}
+
+interface Link {
+  readonly nodeId: number
+  positions: FetchPosition[]
+  request: FetchRequest | null
+  socket: RawSocket | null
+  isOpening: boolean
+  /** When the fetch under way was sent; null: there is none. */
+  sentMs: number | null
+}
+
+const retryBackoffMs = 100
+/** A broker may think so long beyond the time it was asked to wait. */
+const answerTimeoutMs = 30_000
+
+/** Reads partitions from their leaders: one connection and one fetch under way per broker, as Kafka's consumer. */
+export class LoadConsumer {
+  readonly #settings: FetchSettings
+  readonly #host: ConsumerHost
+  readonly #positions: readonly FetchPosition[]
+  readonly #byKey: ReadonlyMap<string, FetchPosition>
+  readonly #links = new Map<number, Link>()
+  #nextCorrelationId = 1
+  #retry: NodeJS.Timeout | null = null
+  #isRefreshing = false
+  #isClosed = false
+
+  constructor(settings: FetchSettings, host: ConsumerHost, positions: readonly FetchPosition[]) {
+    this.#settings = settings
+    this.#host = host
+    this.#positions = positions
+    this.#byKey = new Map(
+      positions.map(position => [
+        `${topicKey(settings.version, position.topic)} ${position.partition}`,
+        position,
+      ]),
+    )
+  }
+
+  get positions(): readonly FetchPosition[] {
+    return this.#positions
+  }
+
+  async open(): Promise<void> {
+    this.#arrange()
+    await Promise.all([...this.#links.values()].map(link => this.#connect(link)))
+  }
+
+  /** The first fetches; each answer is followed by the next one. */
+  start(): void {
+    for (const link of this.#links.values()) this.#fetch(link)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    if (this.#retry !== null) clearTimeout(this.#retry)
+    for (const link of this.#links.values()) link.socket?.close()
+  }
+
+  checkTimeouts(nowMs: number): void {
+    for (const link of this.#links.values()) {
+      const { sentMs } = link
+      if (sentMs !== null && nowMs - sentMs > answerTimeoutMs + this.#settings.maxWaitMs)
+        this.#broken(link)
+    }
+  }
+
+  #arrange(): void {
+    for (const link of this.#links.values()) link.positions = []
+    for (const position of this.#positions) {
+      const { leaders } = this.#host.layout(position.topic.topic)
+      const nodeId = leaders.get(position.partition) ?? -1
+      if (nodeId < 0) {
+        this.#retryLater()
+        continue
+      }
+      let link = this.#links.get(nodeId)
+      if (link === undefined) {
+        link = {
+          ...{ nodeId, positions: [], request: null },
+          ...{ socket: null, isOpening: false, sentMs: null },
+        }
+        this.#links.set(nodeId, link)
+      }
+      link.positions.push(position)
+    }
+    for (const link of this.#links.values()) link.request = null
+  }
+
+  async #connect(link: Link): Promise<void> {
+    if (link.isOpening || link.socket !== null || link.positions.length === 0) return
+    link.isOpening = true
+    try {
+      const [first] = link.positions as [FetchPosition]
+      const address = this.#host.layout(first.topic.topic).addresses.get(link.nodeId)
+      if (address === undefined) throw new ConnectionError(`broker ${link.nodeId} is not alive`)
+      const reader = this.#host.reader(this.#events(link))
+      const socket = await RawSocket.connect(address, {
+        onBytes: (bytes, end) => reader.push(bytes, end),
+        onBroken: () => this.#broken(link),
+      })
+      if (this.#isClosed) socket.close()
+      else link.socket = socket
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error
+      this.#host.onTrouble('disconnected')
+      this.#retryLater()
+    } finally {
+      link.isOpening = false
+    }
+  }
+
+  #fetch(link: Link): void {
+    const { socket, positions } = link
+    if (this.#isClosed || socket === null || link.sentMs !== null || positions.length === 0) return
+    const isCrowded = positions.length * this.#settings.partitionMaxBytes > this.#settings.maxBytes
+    // What cannot be sent this time goes first next time.
+    if (isCrowded) positions.push(...positions.splice(0, Math.ceil(positions.length / 2)))
+    if (link.request === null || isCrowded)
+      link.request = new FetchRequest(this.#settings, positions)
+    this.#nextCorrelationId = (this.#nextCorrelationId + 1) & 0x7fffffff
+    link.sentMs = performance.now()
+    socket.write([link.request.renew(this.#nextCorrelationId)])
+  }
+
+  #events(link: Link): FetchEvents {
+    let position: FetchPosition | null = null
+    let records = 0
+    let bytes = 0
+    return {
+      onPartition: (topic, partition, highWatermark) => {
+        position = this.#byKey.get(`${topic} ${partition}`) ?? null
+        if (position !== null) position.highWatermark = highWatermark
+      },
+      onError: (topic, partition, errorCode) => {
+        position = null
+        this.#onError(this.#byKey.get(`${topic} ${partition}`), errorCode)
+      },
+      onBatch: (batch: FetchedBatch) => {
+        if (position === null || batch.lastOffset < position.nextOffset) return Infinity
+        const from = position.nextOffset
+        // A fetch may begin in the middle of a batch; of compacted ones, nobody knows how much is before it.
+        const before = batch.baseOffset >= from ? 0 : from - batch.baseOffset
+        records += Math.max(0, batch.recordCount - before)
+        bytes += batch.sizeBytes
+        position.nextOffset = batch.lastOffset + 1
+        return from
+      },
+      onEnd: (_correlationId, errorCode, throttleMs) => {
+        link.sentMs = null
+        const readRecords = records
+        const readBytes = bytes
+        records = 0
+        bytes = 0
+        if (throttleMs > 0) this.#host.onThrottled(throttleMs)
+        if (errorCode !== errorCodes.NONE) this.#onError(undefined, errorCode)
+        if (readBytes > 0) this.#host.onRead(readRecords, readBytes)
+        if (errorCode === errorCodes.NONE && this.#retry === null) this.#fetch(link)
+      },
+    }
+  }
+
+  #onError(position: FetchPosition | undefined, errorCode: number): void {
+    const info = errorInfo(errorCode)
+    this.#host.onTrouble(info.name)
+    if (info.retriable || errorCode === errorCodes.FENCED_LEADER_EPOCH) {
+      this.#retryLater()
+      return
+    }
+    const where =
+      position === undefined
+        ? ''
+        : `${position.topic.topic}-${position.partition}, offset ${position.nextOffset}: `
+    this.#host.onFatal(new CliError(`${where}${outcomeText(errorCode)}`))
+  }
+
+  #broken(link: Link): void {
+    link.socket?.close()
+    link.socket = null
+    link.sentMs = null
+    this.#host.onTrouble('disconnected')
+    this.#retryLater()
+  }
+
+  #retryLater(): void {
+    if (this.#retry !== null || this.#isRefreshing || this.#isClosed) return
+    this.#retry = setTimeout(() => {
+      this.#retry = null
+      this.#isRefreshing = true
+      void this.#refresh()
+    }, retryBackoffMs)
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      await this.#host.refresh()
+      this.#isRefreshing = false
+      if (this.#isClosed) return
+      this.#arrange()
+      await Promise.all([...this.#links.values()].map(link => this.#connect(link)))
+      this.start()
+    } catch (error) {
+      this.#isRefreshing = false
+      this.#host.onFatal(error as Error)
+    }
+  }
+}
