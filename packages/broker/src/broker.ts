@@ -97,6 +97,7 @@ export class Broker implements MetadataPublisher {
         topic: (at, name) => topicReplicaConfig(at, config, nodeId, name),
       },
       logEvent,
+      metrics: this.metrics.replication,
       epochs: { brokerEpoch },
       ...(options.bugs && { bugs: options.bugs }),
     })

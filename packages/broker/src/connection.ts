@@ -5,6 +5,8 @@ export interface ConnectionContext {
   readonly listenerName: string
   readonly remoteAddress: string
   readonly closed: boolean
+  /** When the request that is being handed over came, on the node's monotonic clock. */
+  readonly requestSinceMs?: number
   /** Calls back once when the connection is gone; the result takes the callback away again. */
   onClose(gone: () => void): () => void
   /** From ApiVersions v3+ (KIP-511). */

@@ -65,6 +65,7 @@ export class Dispatcher {
       const parsed = this.#parse(frame)
       if (parsed.kind === 'answered') return Promise.resolve(parsed.answer)
       const { entry, header, request } = parsed
+      entry.metrics.queueTime.record(startMs - (connection.requestSinceMs ?? startMs))
       const context = contextOf(this.#services, connection, header)
       const outcome = entry.handler.handle(request, context)
       const finish = (body: unknown): readonly Uint8Array[] | null => {

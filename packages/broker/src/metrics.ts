@@ -5,6 +5,16 @@
  *
  * Counting is one addition on an object that the caller keeps: nothing is looked up on the hot path.
  */
+import {
+  countBounds,
+  Histogram,
+  shortTimeBounds,
+  sizeBounds,
+  timeBounds,
+  type Bounds,
+} from './histogram.ts'
+
+export { Histogram, shortTimeBounds, sizeBounds, timeBounds, type Bounds } from './histogram.ts'
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram'
 export type MetricLabels = Readonly<Record<string, string>>
@@ -15,6 +25,8 @@ export interface MetricName {
   readonly type: string
   /** As the bean's `name`; a counter's ends in `PerSec`. */
   readonly name: string
+  /** What is counted, with the unit; the first of a family says it. */
+  readonly help: string
 }
 
 export class Counter {
@@ -25,27 +37,6 @@ export class Counter {
   }
 }
 
-/** Upper ends, milliseconds; requests of a healthy cluster fall into the first half. */
-const latencyBucketsMs = [
-  0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000,
-] as const
-
-export class LatencyHistogram {
-  count = 0
-  sumMs = 0
-  /** Not cumulative; the last one counts what is above every end. */
-  readonly counts: number[] = Array.from({ length: latencyBucketsMs.length + 1 }, () => 0)
-
-  record(elapsedMs: number): void {
-    this.count++
-    this.sumMs += elapsedMs
-    let bucket = 0
-    while (bucket < latencyBucketsMs.length && elapsedMs > (latencyBucketsMs[bucket] as number))
-      bucket++
-    this.counts[bucket] = (this.counts[bucket] as number) + 1
-  }
-}
-
 interface Family {
   readonly name: MetricName
   readonly kind: MetricKind
@@ -53,7 +44,7 @@ interface Family {
 }
 interface Series {
   readonly labels: MetricLabels
-  readonly metric: Counter | LatencyHistogram | (() => number)
+  readonly metric: Counter | Histogram | (() => number)
 }
 
 /** A family cannot grow past this: a label value may come from a client, memory may not. */
@@ -72,12 +63,13 @@ export class MetricsRegistry {
     return counter
   }
 
-  latency(name: MetricName, labels: MetricLabels = {}): LatencyHistogram {
+  /** `bounds` counts for the first of a family: its series have the same buckets. */
+  histogram(name: MetricName, bounds: Bounds, labels: MetricLabels = {}): Histogram {
     const family = this.#family(name, 'histogram')
     const key = labelText(labels)
     const known = family.series.get(key)
-    if (known !== undefined) return known.metric as LatencyHistogram
-    const histogram = new LatencyHistogram()
+    if (known !== undefined) return known.metric as Histogram
+    const histogram = new Histogram(bounds)
     this.#keep(family, key, { labels, metric: histogram })
     return histogram
   }
@@ -107,10 +99,10 @@ export class MetricsRegistry {
     for (const family of this.#families.values()) {
       if (family.series.size === 0) continue
       const name = prometheusName(family.name, family.kind)
-      lines.push(`# TYPE ${name} ${family.kind}`)
+      pushHead(lines, name, family.kind, family.name.help)
       for (const { labels, metric } of family.series.values()) {
         if (metric instanceof Counter) lines.push(`${name}${braces(labels)} ${metric.value}`)
-        else if (metric instanceof LatencyHistogram) pushHistogram(lines, name, labels, metric)
+        else if (metric instanceof Histogram) pushHistogram(lines, name, labels, metric)
         else lines.push(`${name}${braces(labels)} ${metric()}`)
       }
     }
@@ -138,20 +130,34 @@ function prometheusName({ domain, type, name }: MetricName, kind: MetricKind): s
   return `${domain}_${type}_${counted}`.toLowerCase().replaceAll(/[^a-z0-9_]/g, '_')
 }
 
+function pushHead(lines: string[], name: string, kind: MetricKind, help: string): void {
+  if (help !== '') lines.push(`# HELP ${name} ${help}`)
+  lines.push(`# TYPE ${name} ${kind}`)
+}
+
+/** For what is no bean: a histogram under the name that it has elsewhere. */
+export function histogramText(name: string, help: string, histogram: Histogram): string {
+  const lines: string[] = []
+  pushHead(lines, name, 'histogram', help)
+  pushHistogram(lines, name, {}, histogram)
+  return `${lines.join('\n')}\n`
+}
+
 function pushHistogram(
   lines: string[],
   name: string,
   labels: MetricLabels,
-  histogram: LatencyHistogram,
+  histogram: Histogram,
 ): void {
   let below = 0
-  for (const [at, endMs] of latencyBucketsMs.entries()) {
-    below += histogram.counts[at] as number
-    lines.push(`${name}_bucket${braces({ ...labels, le: String(endMs) })} ${below}`)
+  for (let bucket = 0; bucket < histogram.bounds.count; bucket++) {
+    below += histogram.counts[bucket] as number
+    const le = String(histogram.endOf(bucket))
+    lines.push(`${name}_bucket${braces({ ...labels, le })} ${below}`)
   }
   lines.push(`${name}_bucket${braces({ ...labels, le: '+Inf' })} ${histogram.count}`)
   lines.push(
-    `${name}_sum${braces(labels)} ${histogram.sumMs}`,
+    `${name}_sum${braces(labels)} ${histogram.sum}`,
     `${name}_count${braces(labels)} ${histogram.count}`,
   )
 }
@@ -175,7 +181,8 @@ export interface RequestMetrics {
   readonly requests: Counter
   readonly requestBytes: Counter
   readonly responseBytes: Counter
-  readonly totalTime: LatencyHistogram
+  readonly queueTime: Histogram
+  readonly totalTime: Histogram
 }
 
 /** What is counted per topic; the same once more over all topics. */
@@ -189,9 +196,24 @@ export interface TopicMetrics {
   readonly failedFetchRequests: Counter
 }
 
+/** What moves between replicas, over all partitions. */
+export interface ReplicationMetrics {
+  readonly batchBytes: Histogram
+  readonly batchRecords: Histogram
+  readonly appendTime: Histogram
+  /** From the append on the leader until the high watermark passed it: what acks=all waits for. */
+  readonly replicationTime: Histogram
+  readonly followerFetchBytes: Histogram
+  readonly bytesOut: Counter
+}
+
 export class BrokerMetrics {
   readonly registry: MetricsRegistry
   readonly allTopics: TopicMetrics
+  readonly replication: ReplicationMetrics
+  readonly consumerFetchBytes: Histogram
+  /** Of one segment to the device. */
+  readonly flushTime: Histogram
   /** Requests that closed their connection: unknown key or version, bytes that do not decode. */
   readonly rejectedRequests: Counter
   readonly #byApi = new Map<number, RequestMetrics>()
@@ -200,8 +222,14 @@ export class BrokerMetrics {
   constructor(registry: MetricsRegistry = new MetricsRegistry()) {
     this.registry = registry
     this.allTopics = topicMetrics(registry, {})
+    this.consumerFetchBytes = registry.histogram(fetchedBytes, sizeBounds, { from: 'consumer' })
+    this.replication = replicationMetrics(registry)
+    this.flushTime = registry.histogram(
+      bean('kafka.log', 'LogFlushStats', 'LogFlushRateAndTimeMs', 'Fsync of a segment, ms'),
+      timeBounds,
+    )
     this.rejectedRequests = registry.counter(
-      bean('kafka.network', 'RequestMetrics', 'RejectedRequestsPerSec'),
+      requestBean('RejectedRequestsPerSec', 'Requests that closed their connection'),
     )
   }
 
@@ -209,21 +237,16 @@ export class BrokerMetrics {
     let metrics = this.#byApi.get(apiKey)
     if (metrics === undefined) {
       const labels = { request: apiName }
-      const { registry } = this
+      const counter = (name: string, help: string): Counter =>
+        this.registry.counter(requestBean(name, help), labels)
+      const time = (name: string, help: string): Histogram =>
+        this.registry.histogram(requestBean(name, help), timeBounds, labels)
       metrics = {
-        requests: registry.counter(
-          bean('kafka.network', 'RequestMetrics', 'RequestsPerSec'),
-          labels,
-        ),
-        requestBytes: registry.counter(
-          bean('kafka.network', 'RequestMetrics', 'RequestBytes'),
-          labels,
-        ),
-        responseBytes: registry.counter(
-          bean('kafka.network', 'RequestMetrics', 'ResponseBytes'),
-          labels,
-        ),
-        totalTime: registry.latency(bean('kafka.network', 'RequestMetrics', 'TotalTimeMs'), labels),
+        requests: counter('RequestsPerSec', 'Requests answered'),
+        requestBytes: counter('RequestBytes', 'Bytes of requests'),
+        responseBytes: counter('ResponseBytes', 'Bytes of answers'),
+        queueTime: time('RequestQueueTimeMs', 'From arrival to handling, first in line, ms'),
+        totalTime: time('TotalTimeMs', 'From handling to the answer, waits included, ms'),
       }
       this.#byApi.set(apiKey, metrics)
     }
@@ -231,9 +254,8 @@ export class BrokerMetrics {
   }
 
   countError(apiName: string, error: string): void {
-    this.registry
-      .counter(bean('kafka.network', 'RequestMetrics', 'ErrorsPerSec'), { request: apiName, error })
-      .add()
+    const name = requestBean('ErrorsPerSec', 'Answers with an error as a whole')
+    this.registry.counter(name, { request: apiName, error }).add()
   }
 
   /** Only for topics that exist: a client cannot make up labels. */
@@ -251,22 +273,57 @@ export class BrokerMetrics {
   }
 }
 
-export const bean = (domain: string, type: string, name: string): MetricName => ({
+export const bean = (domain: string, type: string, name: string, help = ''): MetricName => ({
   domain,
   type,
   name,
+  help,
 })
 
+const requestBean = (name: string, help: string): MetricName =>
+  bean('kafka.network', 'RequestMetrics', name, help)
+
+const fetchedBytes = bean(
+  'kafka.server',
+  'FetchStats',
+  'FetchedBytes',
+  'Bytes of records in one answer to a fetch, by who fetched',
+)
+
 function topicMetrics(registry: MetricsRegistry, labels: MetricLabels): TopicMetrics {
-  const counter = (name: string): Counter =>
-    registry.counter(bean('kafka.server', 'BrokerTopicMetrics', name), labels)
+  const counter = (name: string, help: string): Counter =>
+    registry.counter(bean('kafka.server', 'BrokerTopicMetrics', name, help), labels)
   return {
-    messagesIn: counter('MessagesInPerSec'),
-    bytesIn: counter('BytesInPerSec'),
-    bytesOut: counter('BytesOutPerSec'),
-    produceRequests: counter('TotalProduceRequestsPerSec'),
-    fetchRequests: counter('TotalFetchRequestsPerSec'),
-    failedProduceRequests: counter('FailedProduceRequestsPerSec'),
-    failedFetchRequests: counter('FailedFetchRequestsPerSec'),
+    messagesIn: counter('MessagesInPerSec', 'Records appended for clients'),
+    bytesIn: counter('BytesInPerSec', 'Bytes of batches appended for clients'),
+    bytesOut: counter('BytesOutPerSec', 'Bytes of batches sent to consumers'),
+    produceRequests: counter('TotalProduceRequestsPerSec', 'Partitions named in produce requests'),
+    fetchRequests: counter('TotalFetchRequestsPerSec', 'Partitions named in fetch requests'),
+    failedProduceRequests: counter('FailedProduceRequestsPerSec', 'Of these, answered an error'),
+    failedFetchRequests: counter('FailedFetchRequestsPerSec', 'Of these, answered an error'),
+  }
+}
+
+function replicationMetrics(registry: MetricsRegistry): ReplicationMetrics {
+  const ofAppends = (name: string, help: string, bounds: Bounds): Histogram =>
+    registry.histogram(bean('kafka.log', 'LogAppendStats', name, help), bounds)
+  return {
+    batchBytes: ofAppends('BatchBytes', 'Bytes of a batch appended as leader', sizeBounds),
+    batchRecords: ofAppends('BatchRecords', 'Records of a batch appended as leader', countBounds),
+    appendTime: ofAppends('AppendTimeMs', 'Append of a batch to its log, ms', shortTimeBounds),
+    replicationTime: registry.histogram(
+      requestBean('RemoteTimeMs', 'From append until every in-sync replica has it, ms'),
+      timeBounds,
+      { request: 'Produce' },
+    ),
+    followerFetchBytes: registry.histogram(fetchedBytes, sizeBounds, { from: 'follower' }),
+    bytesOut: registry.counter(
+      bean(
+        'kafka.server',
+        'BrokerTopicMetrics',
+        'ReplicationBytesOutPerSec',
+        'Bytes of batches sent to followers',
+      ),
+    ),
   }
 }

@@ -1,4 +1,5 @@
 import { concatBytes, zeroUuid } from '@trimaran/common'
+import { readPrometheusText } from '@trimaran/common/testing/prometheus-text'
 import type { TopicImage } from '@trimaran/metadata'
 import {
   apis,
@@ -10,7 +11,7 @@ import {
 } from '@trimaran/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { CloseConnection } from '../src/index.ts'
-import { requestFrame, type TestClient } from './support/client.ts'
+import { requestFrame, TestConnection, type TestClient } from './support/client.ts'
 import { TestCluster, batchOf, settled } from './support/test-cluster.ts'
 
 let cluster: TestCluster
@@ -463,4 +464,52 @@ test('bytes and messages in and out are counted per topic and in all', async () 
   ]) {
     expect(text).toContain(`${line}\n`)
   }
+})
+
+test('histograms tell how large batches and answers are, and how long replication takes', async () => {
+  const batch = batchOf(['a', 'b', 'c'])
+  cluster.unreachable.add(1)
+  await cluster.clock.advance(1000)
+  const request = { ...produceOf(batch, { acks: -1 }), timeoutMs: 10_000 }
+  const answer = client.call(apis.produce, 9, request)
+  await cluster.clock.advance(400)
+  cluster.unreachable.clear()
+  await cluster.clock.advance(5000)
+  await answer
+  await client.call(apis.produce, 9, produceOf(batchOf(['d']), { acks: 1 }))
+  await cluster.clock.advance(1000)
+  const fetched = await calledInTime(client.call(apis.fetch, 12, fetchOf()))
+  const { replication, consumerFetchBytes, registry } = cluster.broker(1).metrics
+  const { batchBytes, batchRecords, appendTime, replicationTime } = replication
+  expect([batchBytes.count, batchRecords.count, appendTime.count]).toEqual([2, 2, 2])
+  expect(batchRecords.sum).toBe(4)
+  expect(batchBytes.sum).toBe(batch.length + batchOf(['d']).length)
+  // Only one waited for its followers.
+  expect(replicationTime.count).toBe(1)
+  expect(replicationTime.sum).toBeGreaterThan(400)
+  expect(replicationTime.sum).toBeLessThan(3000)
+  expect(consumerFetchBytes.sum).toBe(firstFetched(fetched)?.records?.length)
+  // Two followers, all of the log each.
+  expect(replication.followerFetchBytes.sum).toBe(2 * batchBytes.sum)
+  expect(replication.bytesOut.value).toBe(2 * batchBytes.sum)
+  const families = readPrometheusText(registry.prometheusText())
+  const waits = families.get('kafka_network_requestmetrics_remotetimems')
+  expect(waits?.samples.at(-1)).toMatchObject({ value: 1 })
+})
+
+test('a produce that was not replicated in time is no measurement of replication', async () => {
+  cluster.unreachable.add(1)
+  const answer = client.call(apis.produce, 9, produceOf(batchOf(['a']), { acks: -1 }))
+  await cluster.clock.advance(1500)
+  expect(firstProduced(await answer)?.errorCode).toBe(errorCodes.REQUEST_TIMED_OUT)
+  expect(cluster.broker(1).metrics.replication.replicationTime.count).toBe(0)
+})
+
+test('how long a request waited for its turn is counted where the listener says since when', async () => {
+  const nowMs = cluster.clock.monotonicMs()
+  const connection = Object.assign(new TestConnection(), { requestSinceMs: nowMs - 40 })
+  const request = { clientSoftwareName: 'a', clientSoftwareVersion: '1' }
+  await cluster.broker(1).handle(connection, requestFrame(apis.apiVersions, 3, request, 7))
+  const { queueTime } = cluster.broker(1).metrics.ofApi(apis.apiVersions.key, 'ApiVersions')
+  expect([queueTime.count, queueTime.sum]).toEqual([1, 40])
 })

@@ -23,6 +23,8 @@ export interface LogContext {
   fail(error: unknown, path: string): ClusterError
   /** A truncation went below what the recovery-point checkpoint says: it must be rewritten before the next append. */
   recoveryPointFell(log: RecoveryPointOf): void
+  /** An fsync of a segment took so long. */
+  flushed(elapsedMs: number): void
   /** Removes renamed files off the loop: unlinking a large file takes a tenth of a second. */
   removeLater(paths: readonly string[], delayMs: number): void
 }

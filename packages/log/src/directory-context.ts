@@ -22,6 +22,7 @@ export class DirectoryContext implements LogContext {
   readonly tails: TailBudget
   readonly indexes: LoadedIndexes<Segment>
   readonly #recoveryPointFell: (log: RecoveryPointOf) => void
+  readonly #flushed: ((elapsedMs: number) => void) | undefined
   readonly #waiting = new Set<() => void>()
   #trashCount = 0
   #failed: ClusterError | null = null
@@ -32,11 +33,13 @@ export class DirectoryContext implements LogContext {
     readonly logEvent: LogEvent
     readonly openFileCountMax: number
     readonly recoveryPointFell: (log: RecoveryPointOf) => void
+    readonly flushed: ((elapsedMs: number) => void) | undefined
   }) {
     this.disk = options.disk
     this.clock = options.clock
     this.logEvent = options.logEvent
     this.#recoveryPointFell = options.recoveryPointFell
+    this.#flushed = options.flushed
     this.files = new FilePool(options.disk, options.openFileCountMax)
     this.tails = new TailBudget(tailBytesMax)
     this.indexes = new LoadedIndexes(indexBytesMax, segment => this.#unload(segment))
@@ -58,6 +61,10 @@ export class DirectoryContext implements LogContext {
 
   recoveryPointFell(log: RecoveryPointOf): void {
     this.#recoveryPointFell(log)
+  }
+
+  flushed(elapsedMs: number): void {
+    this.#flushed?.(elapsedMs)
   }
 
   #unload(segment: Segment): void {

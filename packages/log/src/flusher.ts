@@ -104,7 +104,7 @@ export class Flusher {
       this.syncNames()
       const startedMs = this.#context.clock.monotonicMs()
       for (const segment of this.#segments.all.slice()) {
-        if (this.#needsSync(segment, target)) await segment.file.sync()
+        if (this.#needsSync(segment, target)) await this.#sync(segment)
       }
       if (this.#isAbandoned) return
       this.writeEpochs()
@@ -117,6 +117,13 @@ export class Flusher {
     } finally {
       this.#ends = this.#ends.filter(other => other !== flush)
     }
+  }
+
+  async #sync(segment: Segment): Promise<void> {
+    const { clock } = this.#context
+    const startedMs = clock.monotonicMs()
+    await segment.file.sync()
+    this.#context.flushed(clock.monotonicMs() - startedMs)
   }
 
   /** Asked anew after each wait: retention and truncation may have taken the segment meanwhile. */

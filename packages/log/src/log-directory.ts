@@ -17,6 +17,8 @@ export interface LogDirectoryOptions {
   readonly logEvent: LogEvent
   readonly configFor: (topicName: string) => LogConfig
   readonly openFileCountMax?: number
+  /** Told how long each fsync of a segment took. */
+  readonly flushed?: (elapsedMs: number) => void
 }
 
 export interface NewLog {
@@ -62,6 +64,7 @@ export class LogDirectory {
       logEvent: options.logEvent,
       openFileCountMax: options.openFileCountMax ?? openFileCountMax,
       recoveryPointFell: log => this.#checkpoints.lowerRecoveryPoint(log, this.#logs.values()),
+      flushed: options.flushed,
     })
     makeDurable(disk, directory)
     const brokerEpoch = takeMarker(disk, directory)

@@ -331,6 +331,18 @@ test('flush makes what was there durable, and callers that come meanwhile share 
   expect(bench.log.logEndOffset).toBe(2)
 })
 
+test('how long each fsync of a segment takes is told, and a flush of nothing takes none', async () => {
+  const bench = new Bench()
+  bench.append()
+  bench.disk.fault = operation => {
+    if (operation === 'sync') bench.clock.advance(7)
+    return null
+  }
+  await bench.log.flush()
+  await bench.log.flush()
+  expect(bench.flushesMs).toEqual([7])
+})
+
 test('a truncation while a flush is under way bounds what the flush has made durable', async () => {
   const bench = new Bench()
   for (let number = 0; number < 4; number++) bench.append()

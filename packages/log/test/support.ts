@@ -62,6 +62,7 @@ export class Bench {
   disk: SimDisk
   clock: SimClock = new SimClock()
   events: { level: string; phrase: string; fields: unknown }[] = []
+  readonly flushesMs: number[] = []
   config: LogConfig
   directory!: LogDirectory
 
@@ -78,6 +79,7 @@ export class Bench {
       directory: 'data',
       clock: this.clock,
       configFor: () => this.config,
+      flushed: elapsedMs => this.flushesMs.push(elapsedMs),
       logEvent: (level, phrase, fields) => this.events.push({ level, phrase, fields }),
     })
   }

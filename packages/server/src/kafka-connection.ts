@@ -62,6 +62,8 @@ export class KafkaConnection {
   #inFlightBytes = 0
   /** The next frame, where it was looked at and has to wait. */
   #next: Uint8Array | null = null
+  /** If it has to wait: since when. */
+  #waitsSinceMs: number | null = null
   /** Of its answers, as `unread` knows. */
   #unreadBytes = 0
   #progressMs: number
@@ -158,7 +160,8 @@ export class KafkaConnection {
       const frame = this.#peek()
       if (frame === null) break
       isFull = !this.#mayHandle(frame)
-      if (!isFull) this.#handle(frame)
+      if (isFull) this.#waitsSinceMs ??= this.#lastActiveMs
+      else this.#handle(frame)
     }
     if (this.#closing) return
     if (isFull && this.#frames.bufferedBytes >= READ_AHEAD_BYTES) this.#pause()
@@ -204,6 +207,8 @@ export class KafkaConnection {
     const apiKey = apiKeyOf(frame)
     const slot: Slot = { apiKey, heldBytes, answer: undefined, closeReason: null }
     this.#next = null
+    this.context.requestSinceMs = this.#waitsSinceMs ?? this.#lastActiveMs
+    this.#waitsSinceMs = null
     this.#slots.push(slot)
     this.#inFlightBytes += heldBytes
     this.#host.budget.handling(this)
@@ -360,6 +365,7 @@ export class ClosableContext implements ConnectionContext {
   readonly listenerName: string
   readonly remoteAddress: string
   closed = false
+  requestSinceMs = 0
   readonly #listeners = new Set<() => void>()
 
   constructor(id: number, listenerName: string, remoteAddress: string) {

@@ -62,6 +62,7 @@ export class KafkaListener {
   readonly #connections = new Set<KafkaConnection>()
   readonly #countByIp = new Map<string, number>()
   #nextId = 1
+  #refusedTotal = 0
   #sweep: NodeJS.Timeout | undefined
   #refused = 0
   #refusedLoggedMs = Number.NEGATIVE_INFINITY
@@ -83,6 +84,26 @@ export class KafkaListener {
 
   get connectionCount(): number {
     return this.#connections.size
+  }
+
+  /** Since the start. */
+  get accepted(): number {
+    return this.#nextId - 1
+  }
+
+  /** Since the start. */
+  get refused(): number {
+    return this.#refusedTotal
+  }
+
+  /** Of requests: received, or being handled. */
+  get requestBytes(): number {
+    return this.#host.budget.heldBytes
+  }
+
+  /** Of answers that clients have not read. */
+  get unreadBytes(): number {
+    return this.#host.unread.heldBytes
   }
 
   /** Takes the ports; clients may connect, and are answered from the moment `handle` can. Throws CANNOT_LISTEN. */
@@ -160,6 +181,7 @@ export class KafkaListener {
 
   #noteRefusal(ip: string): void {
     this.#refused++
+    this.#refusedTotal++
     const nowMs = performance.now()
     if (nowMs - this.#refusedLoggedMs < REFUSAL_LOG_INTERVAL_MS) return
     this.#refusedLoggedMs = nowMs

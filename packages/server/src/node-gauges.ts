@@ -4,17 +4,25 @@ import type { Controller } from '@trimaran/controller'
 import type { RaftDriver } from '@trimaran/raft'
 
 const controllerGauges = [
-  ['ActiveControllerCount', 'activeControllerCount'],
-  ['ActiveBrokerCount', 'activeBrokerCount'],
-  ['FencedBrokerCount', 'fencedBrokerCount'],
-  ['GlobalTopicCount', 'globalTopicCount'],
-  ['GlobalPartitionCount', 'globalPartitionCount'],
-  ['OfflinePartitionsCount', 'offlinePartitionsCount'],
-  ['PreferredReplicaImbalanceCount', 'preferredReplicaImbalanceCount'],
-  ['TopicsToDeleteCount', 'topicsToDeleteCount'],
-  ['ReplicasToDeleteCount', 'replicasToDeleteCount'],
-  ['ReplicasIneligibleToDeleteCount', 'replicasIneligibleToDeleteCount'],
-  ['PendingAnswerCount', 'pendingAnswerCount'],
+  ['ActiveControllerCount', 'activeControllerCount', '1 on the active controller'],
+  ['ActiveBrokerCount', 'activeBrokerCount', 'Brokers that are not fenced'],
+  ['FencedBrokerCount', 'fencedBrokerCount', 'Brokers that are fenced'],
+  ['GlobalTopicCount', 'globalTopicCount', 'Topics of the cluster'],
+  ['GlobalPartitionCount', 'globalPartitionCount', 'Partitions of the cluster'],
+  ['OfflinePartitionsCount', 'offlinePartitionsCount', 'Partitions without a leader'],
+  [
+    'PreferredReplicaImbalanceCount',
+    'preferredReplicaImbalanceCount',
+    'Partitions that their first replica does not lead',
+  ],
+  ['TopicsToDeleteCount', 'topicsToDeleteCount', 'Topics being deleted'],
+  ['ReplicasToDeleteCount', 'replicasToDeleteCount', 'Replicas being deleted'],
+  [
+    'ReplicasIneligibleToDeleteCount',
+    'replicasIneligibleToDeleteCount',
+    'Of these, on brokers that cannot be reached',
+  ],
+  ['PendingAnswerCount', 'pendingAnswerCount', 'Answers that wait for the quorum'],
 ] as const
 
 /** The quorum and the controller, read when somebody looks. Every voter has the controller's; only one says 1. */
@@ -23,16 +31,28 @@ export function registerNodeGauges(
   raft: RaftDriver,
   controller: Controller | null,
 ): void {
-  const quorum = (name: string) => bean('kafka.server', 'raft-metrics', name)
-  registry.gauge(quorum('current-leader'), () => raft.status.leaderId ?? -1)
-  registry.gauge(quorum('current-epoch'), () => raft.status.epoch)
-  registry.gauge(quorum('high-watermark'), () => raft.status.highWatermark)
-  registry.gauge(quorum('log-end-offset'), () => raft.status.logEndOffset)
-  registry.gauge(quorum('number-of-voters'), () => raft.status.voters.length)
+  const quorum = (name: string, help: string) => bean('kafka.server', 'raft-metrics', name, help)
+  registry.gauge(
+    quorum('current-leader', 'Node that leads the quorum; -1: none known'),
+    () => raft.status.leaderId ?? -1,
+  )
+  registry.gauge(quorum('current-epoch', 'Epoch of the quorum'), () => raft.status.epoch)
+  registry.gauge(
+    quorum('high-watermark', 'End of what the quorum has committed'),
+    () => raft.status.highWatermark,
+  )
+  registry.gauge(
+    quorum('log-end-offset', 'End of the quorum log here'),
+    () => raft.status.logEndOffset,
+  )
+  registry.gauge(
+    quorum('number-of-voters', 'Voters of the quorum'),
+    () => raft.status.voters.length,
+  )
   if (controller === null) return
-  for (const [name, count] of controllerGauges) {
+  for (const [name, count, help] of controllerGauges) {
     registry.gauge(
-      bean('kafka.controller', 'KafkaController', name),
+      bean('kafka.controller', 'KafkaController', name, help),
       () => controller.metrics[count],
     )
   }

@@ -1,3 +1,4 @@
+import { MetricsRegistry } from '@trimaran/broker'
 import { uuidFromBytes } from '@trimaran/common'
 import type { Clock, Disk, LogEvent, Random } from '@trimaran/common'
 import type { Endpoint } from '@trimaran/metadata'
@@ -8,6 +9,7 @@ import type { VoterAddress } from './config/listeners.ts'
 import { GrpcLinks } from './grpc-links.ts'
 import { KafkaListener } from './kafka-listener.ts'
 import type { ListenerAddress } from './kafka-listener.ts'
+import { watchNode } from './metrics.ts'
 import { ClusterNode } from './node.ts'
 
 /** What a node keeps, opened. `close` makes all of it durable; `abandon` leaves it as a killed process would. */
@@ -41,6 +43,8 @@ export class NodeHost {
   readonly #storage: NodeStorage
   readonly #bound: readonly ListenerAddress[]
   readonly #started: PromiseWithResolvers<ClusterNode>
+  readonly #metrics = new MetricsRegistry()
+  readonly #unwatch: () => void
   #node: ClusterNode | null = null
 
   static async open(options: NodeHostOptions): Promise<NodeHost> {
@@ -110,6 +114,7 @@ export class NodeHost {
     this.#storage = opened.storage
     this.#bound = opened.bound
     this.#started = opened.started
+    this.#unwatch = watchNode(this.#metrics, opened.listener)
   }
 
   get node(): ClusterNode | null {
@@ -171,6 +176,7 @@ export class NodeHost {
       links: this.#links,
       logEvent,
       onFatal,
+      metrics: this.#metrics,
     })
     this.#node = node
     node.start()
@@ -185,6 +191,7 @@ export class NodeHost {
     this.#listener.destroyAfter(CLIENT_FAREWELL_MS)
     await this.#listener.close()
     this.#links.close()
+    this.#unwatch()
     await this.#storage.close()
   }
 
@@ -193,6 +200,7 @@ export class NodeHost {
     this.#node?.halt()
     this.#links.close()
     this.#listener.destroy()
+    this.#unwatch()
     await this.#storage.abandon()
   }
 }

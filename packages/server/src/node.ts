@@ -3,6 +3,7 @@ import type { Clock, Disk, LogEvent, NodeId, Offset, Random } from '@trimaran/co
 import {
   Broker,
   brokerConfig,
+  BrokerMetrics,
   CloseConnection,
   MetricsRegistry,
   topicReplicaConfig,
@@ -56,6 +57,8 @@ export interface ClusterNodeOptions {
   /** A broken invariant or a refused membership: the node has halted itself, the process should end. */
   readonly onFatal?: (error: unknown) => void
   readonly simulated?: SimulatedMistakes
+  /** Where the node's numbers go, beside those of its host. */
+  readonly metrics?: MetricsRegistry
 }
 
 /** Rules to break on purpose, so that the simulator can prove that it notices. Never set in production. */
@@ -77,8 +80,8 @@ export class ClusterNode {
   readonly raft: RaftDriver
   readonly controller: Controller | null
   readonly broker: Broker | null
-  /** Of the quorum and the controller; the broker has its own. */
-  readonly metrics = new MetricsRegistry()
+  /** Of the quorum, the controller and the node's sockets; the broker has its own. */
+  readonly metrics: MetricsRegistry
   readonly #options: ClusterNodeOptions
   readonly #clock: Clock
   readonly #disk: GuardedDisk
@@ -110,6 +113,7 @@ export class ClusterNode {
     const { config, random, simulated = {} } = options
     const logEvent = this.#logEvent
     this.#options = options
+    this.metrics = options.metrics ?? new MetricsRegistry()
     this.#clock = this.#guardedClock(options.clock)
     this.#disk = new GuardedDisk(options.disk, error => this.#fatal(error))
     const properties = new NodeProperties(config.properties)
@@ -133,7 +137,8 @@ export class ClusterNode {
         : null,
     })
     const own = config.roles.broker ? brokerConfig(config.properties, brokerIdentity(config)) : null
-    this.#logs = own === null ? null : this.#openLogs(own)
+    const metrics = new BrokerMetrics()
+    this.#logs = own === null ? null : this.#openLogs(own, metrics)
     this.broker =
       own === null || this.#logs === null
         ? null
@@ -146,6 +151,7 @@ export class ClusterNode {
             controller: this.#channel,
             peers: new PeerReplicaChannel(this.#rpc),
             onFatal: error => this.#fatal(error),
+            metrics,
             ...(simulated.replication && { bugs: simulated.replication }),
           })
     const addresses = {
@@ -309,7 +315,7 @@ export class ClusterNode {
     })
   }
 
-  #openLogs(own: BrokerConfig): LogDirectory {
+  #openLogs(own: BrokerConfig, metrics: BrokerMetrics): LogDirectory {
     const { config } = this.#options
     // Overrides of topics come with the metadata; until then a log that is opened has the broker's own values.
     const { log } = topicReplicaConfig(emptyImage, own, config.nodeId, '')
@@ -319,6 +325,7 @@ export class ClusterNode {
       clock: this.#clock,
       configFor: () => log,
       logEvent: this.#logEvent,
+      flushed: elapsedMs => metrics.flushTime.record(elapsedMs),
     })
   }
 

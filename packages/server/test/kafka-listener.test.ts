@@ -2,11 +2,13 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { AssertionError, Prng } from '@trimaran/common'
-import { CloseConnection } from '@trimaran/broker'
+import { readPrometheusText } from '@trimaran/common/testing/prometheus-text'
+import { CloseConnection, MetricsRegistry } from '@trimaran/broker'
 import type { ConnectionContext } from '@trimaran/broker'
 import { ByteBudget } from '../src/byte-budget.ts'
 import { KafkaListener } from '../src/kafka-listener.ts'
 import type { ListenerLimits } from '../src/kafka-listener.ts'
+import { processMetricsText, watchNode } from '../src/metrics.ts'
 
 type Handle = (
   connection: ConnectionContext,
@@ -192,6 +194,61 @@ test('answers are written in the order of the requests, whatever the order in wh
   expect(client.received).toHaveLength(0)
   answers[0]?.()
   expect((await client.receive(21)).toString('latin1').replaceAll(/[^a-z]/g, '')).toBe('onetwosix')
+})
+
+test('what clients make a node hold, and how long requests wait, can be read', async () => {
+  const waitedMs: number[] = []
+  const answers: (() => void)[] = []
+  const { listener, dial } = await listening((connection, frame) => {
+    waitedMs.push(performance.now() - (connection.requestSinceMs ?? Number.NaN))
+    return new Promise(resolve => answers.push(() => resolve([framed(frame)])))
+  })
+  const registry = new MetricsRegistry()
+  const unwatch = watchNode(registry, listener)
+  const read = (name: string, label = 'requests'): number =>
+    readPrometheusText(registry.prometheusText())
+      .get(name)
+      ?.samples.findLast(({ labels }) => (labels.get('of') ?? label) === label)?.value ?? Number.NaN
+  const client = dial()
+  // Two of one kind: the second waits for the first.
+  const request = framed(Buffer.concat([Buffer.from([0, 1]), Buffer.alloc(998)]))
+  client.send(Buffer.concat([request, request]))
+  while (answers.length < 1) await new Promise(resolve => setImmediate(resolve))
+  expect(read('kafka_server_socket_server_metrics_connection_count')).toBe(1)
+  expect(read('kafka_network_socketserver_connections_total')).toBe(1)
+  expect(read('kafka_network_socketserver_memorypoolused')).toBe(2008)
+  await new Promise(resolve => setTimeout(resolve, 60))
+  expect(read('kafka_network_socketserver_bytesinflight')).toBeGreaterThan(0)
+  expect(read('kafka_network_socketserver_bytesinflight', 'unreadResponses')).toBeGreaterThan(0)
+  answers[0]?.()
+  while (answers.length < 2) await new Promise(resolve => setImmediate(resolve))
+  answers[1]?.()
+  await client.receive(2008)
+  expect(waitedMs[0]).toBeLessThan(50)
+  expect(waitedMs[1]).toBeGreaterThan(55)
+  expect(read('kafka_network_socketserver_memorypoolused')).toBe(0)
+  unwatch()
+})
+
+test('the delay of the event loop is measured while a node is there, looked at or not', async () => {
+  const { listener } = await listening(echo)
+  const delayed = (): number => {
+    const family = readPrometheusText(processMetricsText()).get('nodejs_eventloop_delay_seconds')
+    const of = (suffix: string, le?: string): number =>
+      family?.samples.find(
+        ({ name, labels }) => name.endsWith(suffix) && (labels.get('le') ?? '') === (le ?? ''),
+      )?.value ?? Number.NaN
+    return of('_count') - of('_bucket', '0.128')
+  }
+  const before = delayed()
+  const unwatch = watchNode(new MetricsRegistry(), listener)
+  await new Promise(resolve => setTimeout(resolve, 50))
+  const stallUntilMs = performance.now() + 200
+  while (performance.now() < stallUntilMs);
+  await new Promise(resolve => setTimeout(resolve, 50))
+  expect(delayed() - before).toBeGreaterThanOrEqual(1)
+  expect(processMetricsText()).toMatch(/lag_max_seconds (?:0\.1[5-9]|0\.[2-9]|[1-9])/)
+  unwatch()
 })
 
 test('produce requests are handled without waiting for earlier answers, at most 64 at a time (K18)', async () => {

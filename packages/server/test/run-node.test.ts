@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, expect, test } from 'vitest'
+import { readPrometheusText } from '@trimaran/common/testing/prometheus-text'
 import type { NodeStatus } from '../src/index.ts'
 import { KafkaClient } from './support/kafka-client.ts'
 
@@ -76,10 +77,12 @@ test('a node runs from a file, tells its health, refuses a second one on its dat
     file,
     `node.id=7\nlisteners=${anyPorts.listeners}\nlog.dirs=${directory}\nhttp.listener=127.0.0.1:0\n`,
   )
-  const node = new NodeProcess({ file }, { KAFKA_CREATE_TOPICS: 'greetings:2:1:compact' })
+  const node = new NodeProcess({ file }, { KAFKA_CREATE_TOPICS: 'greetings:2:1:compact,words:1:1' })
   await node.logged('initial topic created')
   const client = new KafkaClient(portOf(await node.logged('node started')))
   expect((await client.produce('greetings', 0, 'hello')).errorCode).not.toBe(3)
+  // The second topic comes a moment after the first.
+  while ((await client.produce('words', 0, 'hello')).errorCode !== 0);
   const http = `http://127.0.0.1:${String((await node.logged('http served'))['port'])}`
   const health = await fetch(`${http}/healthz`)
   expect([health.status, await health.text()]).toEqual([200, 'ok\n'])
@@ -94,10 +97,16 @@ test('a node runs from a file, tells its health, refuses a second one on its dat
   ).toEqual([
     ['greetings', 0, 7],
     ['greetings', 1, 7],
+    ['words', 0, 7],
   ])
   const metrics = await (await fetch(`${http}/metrics`)).text()
   expect(metrics).toContain('kafka_controller_kafkacontroller_activecontrollercount 1')
   expect(metrics).toContain('process_resident_memory_bytes')
+  const families = readPrometheusText(metrics)
+  const last = (name: string): number => families.get(name)?.samples.at(-1)?.value ?? Number.NaN
+  expect(last('nodejs_eventloop_delay_seconds')).toBeGreaterThan(0)
+  expect(last('kafka_server_socket_server_metrics_connection_count')).toBe(1)
+  expect(last('kafka_log_logappendstats_batchbytes')).toBe(1)
   expect((await fetch(`${http}/nothing`)).status).toBe(404)
   expect((await fetch(http, { method: 'POST' })).status).toBe(405)
 

@@ -102,6 +102,9 @@ function planReads(request: Request, context: HandlerContext): Plan {
 
 function answer(plan: Plan, results: readonly FetchResult[], context: HandlerContext): Response {
   const hints = new LeaderHints(context.image(), context.connection.listenerName)
+  let sizeBytes = 0
+  for (const { records } of results) sizeBytes += records.length
+  context.metrics.consumerFetchBytes.record(sizeBytes)
   const responses = plan.topics.map(({ request, slots }) => ({
     topic: request.topic,
     topicId: request.topicId,

@@ -1,4 +1,5 @@
 import type { BrokerEpoch, BrokerId, Clock, LogEvent, Random } from '@trimaran/common'
+import type { ReplicationMetrics } from '../metrics.ts'
 import type { PartitionTable } from './partition-table.ts'
 import type { TimerQueue } from './timers.ts'
 import type { ReplicaConfig, ReplicationBug } from './types.ts'
@@ -12,6 +13,7 @@ export interface ReplicationContext {
   readonly table: PartitionTable
   readonly config: ReplicaConfig
   readonly logEvent: LogEvent
+  readonly metrics: ReplicationMetrics
   readonly brokerEpoch: () => BrokerEpoch
   readonly bugs: ReadonlySet<ReplicationBug>
 }

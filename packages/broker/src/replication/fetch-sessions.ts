@@ -69,6 +69,8 @@ export interface FetchSessionsOptions {
     position: FollowerPosition,
     room: { readonly maxBytes: number; readonly minOneBatch: boolean; readonly isLast: boolean },
   ) => PositionAnswer
+  /** An answer with so many bytes of records goes out. */
+  readonly answered: (sizeBytes: number) => void
   /** The list to be found in when the partition changes; null: not hosted here. */
   readonly listOf: (topicId: TopicId, partition: number) => FollowerPosition[] | null
 }
@@ -349,6 +351,7 @@ export class FetchSessions {
       return
     }
     for (const { position, result } of told) markTold(position, result)
+    this.#options.answered(sizeBytes)
     this.#finish(
       session,
       told.map(({ result }) => result),

@@ -64,6 +64,10 @@ export class LeaderSide {
       timers: context.timers,
       named: position => this.#named(position),
       look: (position, room) => this.#look(position, room),
+      answered: sizeBytes => {
+        context.metrics.followerFetchBytes.record(sizeBytes)
+        context.metrics.bytesOut.add(sizeBytes)
+      },
       listOf: (topicId, partition) => context.table.get(topicId, partition)?.positions ?? null,
     })
   }
@@ -244,9 +248,13 @@ export class LeaderSide {
     const results: AppendResult[] = []
     for (const part of request.partitions) results.push(this.#append(part, request.acks))
     if (request.acks === 0) return Promise.resolve(results)
+    const { clock, metrics, timers } = this.#context
     return new Promise(resolve => {
+      let parkedMs = 0
       const produce = new ParkedProduce(results, answer => {
         this.counts.parkedProduces--
+        if (request.acks === -1 && answer.every(hasPassed))
+          metrics.replicationTime.record(clock.monotonicMs() - parkedMs)
         resolve(answer)
       })
       request.partitions.forEach((part, index) => {
@@ -261,8 +269,8 @@ export class LeaderSide {
         return
       }
       this.counts.parkedProduces++
-      const { clock, timers } = this.#context
-      produce.startTimer(timers, clock.monotonicMs() + request.timeoutMs)
+      parkedMs = clock.monotonicMs()
+      produce.startTimer(timers, parkedMs + request.timeoutMs)
     })
   }
 
@@ -284,12 +292,13 @@ export class LeaderSide {
     if (acks !== 0 && acks !== 1 && acks !== -1) return refused(errorCodes.INVALID_REQUIRED_ACKS)
     if (acks === -1 && !leading.hasEnoughReplicas) return refused(errorCodes.NOT_ENOUGH_REPLICAS)
     const endBefore = log.logEndOffset
+    const startMs = this.#context.clock.monotonicMs()
     try {
       const appended = log.appendAsLeader(part.batch, leading.leaderEpoch)
       if (appended.kind === 'rejected') {
         return { ...refused(appended.errorCode), errorMessage: appended.errorMessage }
       }
-      if (log.logEndOffset !== endBefore) this.#appended(partition, leading)
+      if (log.logEndOffset !== endBefore) this.#appended(partition, leading, part, startMs)
       return {
         errorCode: errorCodes.NONE,
         errorMessage: null,
@@ -305,8 +314,17 @@ export class LeaderSide {
     }
   }
 
-  #appended(partition: Partition, leader: PartitionLeader): void {
-    const nowMs = this.#context.clock.monotonicMs()
+  #appended(
+    partition: Partition,
+    leader: PartitionLeader,
+    { batch, header }: AppendPartition,
+    startMs: number,
+  ): void {
+    const { clock, metrics } = this.#context
+    const nowMs = clock.monotonicMs()
+    metrics.appendTime.record(nowMs - startMs)
+    metrics.batchBytes.record(batch.length)
+    metrics.batchRecords.record(header.recordCount)
     leader.appended(partition.log.logEndOffset, partition.claimableEndOffset, nowMs)
     if (partition.fsyncsBeforeAck) this.#options.flusher.request(partition)
     this.#sessions.changed(partition.positions)
@@ -469,6 +487,8 @@ function refused(errorCode: number, currentLeader?: AppendResult['currentLeader'
   }
   return currentLeader ? { ...result, currentLeader } : result
 }
+
+const hasPassed = (result: AppendResult): boolean => result.errorCode === errorCodes.NONE
 
 /** A duplicate waits like its original: it is acknowledged when that is committed. */
 function park(

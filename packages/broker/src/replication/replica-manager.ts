@@ -6,6 +6,7 @@ import type { Image, LocalChanges, LocalPartition, PartitionImage } from '@trima
 import { errorCodes } from '@trimaran/protocol'
 import type { BrokerId } from '@trimaran/common'
 import type { ControllerChannel, ReplicaFetchRequest, ReplicaFetchResponse } from '../channels.ts'
+import { BrokerMetrics } from '../metrics.ts'
 import { ConsumerReads } from './consumer-reads.ts'
 import type { ReplicationContext } from './context.ts'
 import { Deletions } from './deletions.ts'
@@ -81,6 +82,7 @@ export class ReplicaManager implements Replicas {
       table: this.#table,
       config,
       logEvent,
+      metrics: options.metrics ?? new BrokerMetrics().replication,
       brokerEpoch: () => options.epochs.brokerEpoch(),
       bugs: options.bugs ?? new Set(),
     }

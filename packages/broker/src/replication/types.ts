@@ -17,6 +17,7 @@ import type {
   ReplicaFetchRequest,
   ReplicaFetchResponse,
 } from '../channels.ts'
+import type { ReplicationMetrics } from '../metrics.ts'
 
 export interface ReplicaManagerOptions {
   readonly brokerId: BrokerId
@@ -27,6 +28,7 @@ export interface ReplicaManagerOptions {
   readonly peers: ReplicaFetchChannel
   readonly config: ReplicaConfig
   readonly logEvent: LogEvent
+  readonly metrics?: ReplicationMetrics
   /** The incarnation this broker is registered as; −1 before the first registration. */
   readonly epochs: { brokerEpoch(): BrokerEpoch }
   /** Known mistakes to make on purpose, so that the simulator can prove that it finds them. Never set in production. */
