@@ -217,15 +217,15 @@ test('what clients make a node hold, and how long requests wait, can be read', a
   expect(read('kafka_server_socket_server_metrics_connection_count')).toBe(1)
   expect(read('kafka_network_socketserver_connections_total')).toBe(1)
   expect(read('kafka_network_socketserver_memorypoolused')).toBe(2008)
-  await new Promise(resolve => setTimeout(resolve, 60))
+  await new Promise(resolve => setTimeout(resolve, 250))
   expect(read('kafka_network_socketserver_bytesinflight')).toBeGreaterThan(0)
   expect(read('kafka_network_socketserver_bytesinflight', 'unreadResponses')).toBeGreaterThan(0)
   answers[0]?.()
   while (answers.length < 2) await new Promise(resolve => setImmediate(resolve))
   answers[1]?.()
   await client.receive(2008)
-  expect(waitedMs[0]).toBeLessThan(50)
-  expect(waitedMs[1]).toBeGreaterThan(55)
+  expect(waitedMs[0]).toBeLessThan(100)
+  expect(waitedMs[1]).toBeGreaterThan(245)
   expect(read('kafka_network_socketserver_memorypoolused')).toBe(0)
   unwatch()
 })
@@ -242,8 +242,8 @@ test('the delay of the event loop is measured while a node is there, looked at o
   }
   const before = delayed()
   const unwatch = watchNode(new MetricsRegistry(), listener)
-  await new Promise(resolve => setTimeout(resolve, 50))
-  const stallUntilMs = performance.now() + 200
+  await new Promise(resolve => setTimeout(resolve, 20))
+  const stallUntilMs = performance.now() + 300
   while (performance.now() < stallUntilMs);
   await new Promise(resolve => setTimeout(resolve, 50))
   expect(delayed() - before).toBeGreaterThanOrEqual(1)
