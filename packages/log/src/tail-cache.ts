@@ -111,13 +111,20 @@ export class TailCache {
 
   /** Over the end of a block: readers that ask for a least number of bytes must get all that there is. */
   #join(first: number, end: number): Uint8Array {
-    const batches = this.#batches.slice(first, end)
-    const sizeBytes = batches.reduce((sum, batch) => sum + batch.sizeBytes, 0)
+    const parts: Uint8Array[] = []
+    let sizeBytes = 0
+    for (let at = first; at < end;) {
+      const { block, at: from } = this.#batches[at] as TailBatch
+      while (at < end && (this.#batches[at] as TailBatch).block === block) at++
+      const last = this.#batches[at - 1] as TailBatch
+      parts.push(block.bytes.subarray(from, last.at + last.sizeBytes))
+      sizeBytes += last.at + last.sizeBytes - from
+    }
     const joined = Buffer.allocUnsafeSlow(sizeBytes)
     let to = 0
-    for (const batch of batches) {
-      joined.set(batch.block.bytes.subarray(batch.at, batch.at + batch.sizeBytes), to)
-      to += batch.sizeBytes
+    for (const part of parts) {
+      joined.set(part, to)
+      to += part.length
     }
     return joined
   }
