@@ -24,6 +24,7 @@ const commands = {
   chaos: [...vitest, '--no-file-parallelism', 'test-cluster/chaos'],
   compat: [...vitest, '--no-file-parallelism', 'test-cluster/compat'],
   bench: ['scripts/bench/main.ts'],
+  'bench:micro': ['scripts/micro-bench/main.ts'],
 }
 
 function wantedInstall() {
