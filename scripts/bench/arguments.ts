@@ -7,6 +7,8 @@ export interface BenchOptions {
   readonly rounds: number | null
   /** Brokers of a running cluster that is measured in the same run; null: none. */
   readonly beside: readonly Address[] | null
+  /** A shell command that starts, stops and kills the nodes of that cluster; null: it just runs. */
+  readonly besideControl: string | null
   readonly json: boolean
   readonly readme: boolean
   readonly help: boolean
@@ -30,10 +32,18 @@ export function parseOptions(args: readonly string[], names: readonly string[]):
   }
   if (values.readme === true && only.length > 0)
     throw new UsageError('--readme takes a whole run, without --only.')
+  const besideControl = values['beside-control'] ?? null
+  if (besideControl !== null && values.beside === undefined)
+    throw new UsageError(
+      '--beside-control needs --beside HOST:PORT,…: where its nodes listen once they are up.',
+    )
+  if (besideControl?.trim() === '')
+    throw new UsageError('--beside-control takes a shell command, and it is empty.')
   return {
     only,
     rounds,
     beside: values.beside === undefined ? null : values.beside.split(',').map(addressOf),
+    besideControl,
     json: values.json ?? false,
     readme: values.readme ?? false,
     help: values.help ?? false,
@@ -55,6 +65,7 @@ function parse(args: readonly string[]) {
         only: { type: 'string', multiple: true },
         rounds: { type: 'string' },
         beside: { type: 'string' },
+        'beside-control': { type: 'string' },
         json: { type: 'boolean' },
         readme: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -71,15 +82,23 @@ export function usage(
   const width = Math.max(...measurements.map(({ name }) => name.length))
   return `Measures Trimaran from outside, over its own raw Kafka connections, on a cluster that it starts itself.
 
-  node scripts/bench/main.ts [--only NAME,…] [--rounds N] [--beside HOST:PORT,…] [--json] [--readme]
+  node scripts/bench/main.ts [--only NAME,…] [--rounds N] [--beside HOST:PORT,… [--beside-control COMMAND]] [--json] [--readme]
 
   --only NAME,…    some of the measurements instead of all
   --rounds N       instead of each measurement's own number of rounds
   --beside HOST:PORT,…
-                   another Kafka cluster that runs already: throughput is measured on both, round by round in turns, with
-                   the same load, and printed with the ratio of the medians
+                   another Kafka cluster, every one of its brokers: measured in turns with ours, with the same client and
+                   load, and printed with the ratio of the medians. Its processes are found by their ports
+  --beside-control COMMAND
+                   how that cluster is started and stopped: a shell command in which {} is replaced by one of
+                     up              starts all nodes and returns when they listen, on empty directories if there are none
+                     down --wipe     stops all nodes and removes their data
+                     kill N, start N SIGKILL to node N, start it again
+                   (without {} they go to the end). With it start, memory and fail-over are measured on both, and one
+                   cluster is down while the other is measured. It is left stopped and wiped; one that holds topics at
+                   the beginning is refused. Without it the cluster has to run, and those figures are ours alone
   --json           one JSON document instead of the table, with every sample
-  --readme         also rewrite the figures in README.md (a whole run of about ten minutes)
+  --readme         also rewrite the figures in README.md (a whole run of about ten minutes, with --beside 25)
 
 Measurements:
 ${measurements.map(({ name, title }) => `  ${name.padEnd(width)}  ${title}`).join('\n')}
@@ -88,6 +107,8 @@ Examples:
   $ npm run bench
   $ npm run bench -- --only failover --rounds 5
   $ npm run bench -- --only throughput --beside localhost:19092,localhost:19093,localhost:19094
+  $ npm run bench -- --beside localhost:19092,localhost:19093,localhost:19094 \\
+      --beside-control './apache-kafka {} --dir /tmp/kafka --port 19092 --heap 1g'
   $ node scripts/bench/main.ts --only start,in-process --json | jq .measurements
 
 Ports 25000–27999 and a directory in the system's temporary folder are used and given back.

@@ -13,8 +13,9 @@ export const retryPauseMs = 5
 /** While nobody listens: each try takes a millisecond of the processor on which the nodes start. */
 const connectPauseMs = 25
 /** Kafka's zero uuid: the topic is named. */
-const noTopicId = 'AAAAAAAAAAAAAAAAAAAAAA'
-const patienceMs = 30_000
+export const noTopicId = 'AAAAAAAAAAAAAAAAAAAAAA'
+/** A JVM cluster on a busy machine formats its storage and starts in half a minute. */
+const patienceMs = 90_000
 
 /** The leader of every partition, by its index. */
 export interface TopicLayout {
@@ -44,6 +45,19 @@ export async function untilConnected(addresses: readonly Address[]): Promise<Kaf
     },
     connectPauseMs,
   )
+}
+
+/** By node id, as the first one that answers knows them. */
+export async function brokersOf(
+  addresses: readonly Address[],
+): Promise<ReadonlyMap<number, Address>> {
+  const connection = await untilConnected(addresses)
+  try {
+    const { brokers } = await connection.request(apis.metadata, { topics: [] })
+    return new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
+  } finally {
+    connection.close()
+  }
 }
 
 /** Asks again until there is an answer. */

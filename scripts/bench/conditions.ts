@@ -1,7 +1,7 @@
 /** Under which conditions the figures were taken: without them they say nothing. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os'
+import type { ClusterFacts } from './cluster.ts'
 
 export interface Conditions {
   readonly date: string
@@ -13,6 +13,8 @@ export interface Conditions {
   readonly node: string
   /** Runnable tasks before the first measurement: more than a little of it is noise in every figure. */
   readonly loadBefore: number
+  /** The cluster beside ours; absent: there is none. No answer names the software. */
+  readonly beside?: ClusterFacts
 }
 
 export function readConditions(root: string): Conditions {
@@ -41,16 +43,5 @@ function commitOf(root: string): string {
     return git('rev-parse', '--short', 'HEAD').trim() + (isChanged ? '+' : '')
   } catch {
     return 'not a git checkout'
-  }
-}
-
-/** Null where the system does not tell. */
-export function residentBytes(pid: number): number | null {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-    const kib = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN)
-    return kib * 1024
-  } catch {
-    return null
   }
 }

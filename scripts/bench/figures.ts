@@ -1,11 +1,14 @@
 /** What a measurement gives: samples with a unit, and what they must be. */
 
-export type Unit = 'ms' | 'MB' | 'MB/s' | 'records/s' | 'simulated s per s'
+export type Unit = 'ms' | 'KB' | 'MB' | 'MB/s' | 'records/s' | 'cores' | 'simulated s per s'
 
 /** A promise about one statistic of the samples. */
 export type Must =
   | { readonly of: Statistic; readonly below: number }
   | { readonly of: Statistic; readonly atLeast: number }
+
+/** A promise about ours divided by the other's. */
+export type RatioMust = { readonly below: number } | { readonly atLeast: number }
 
 export type Statistic = 'median' | 'max' | 'min'
 
@@ -18,6 +21,8 @@ export interface Figure {
   readonly beside?: readonly number[]
   /** Empty: nothing is promised about it. */
   readonly must: readonly Must[]
+  /** Judged only where there is a cluster beside. */
+  readonly ratioMust?: RatioMust
 }
 
 export interface Summary {
@@ -60,7 +65,15 @@ export function ratio({ samples, beside }: Figure): number | null {
   return beside === undefined ? null : median(samples) / median(beside)
 }
 
-/** Null: nothing was promised. */
+/** Null: nothing was promised, or there is nothing to compare with. */
+export function ratioVerdict(figure: Figure): boolean | null {
+  const value = ratio(figure)
+  const { ratioMust: must } = figure
+  if (value === null || must === undefined) return null
+  return 'below' in must ? value < must.below : value >= must.atLeast
+}
+
+/** Of ours alone. Null: nothing was promised. */
 export function verdict(figure: Figure): boolean | null {
   if (figure.must.length === 0) return null
   const summary = summarize(figure.samples)

@@ -4,8 +4,11 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseOptions, usage, UsageError, type BenchOptions } from './arguments.ts'
+import { BesideCluster } from './beside.ts'
+import type { ClusterFacts } from './cluster.ts'
 import { readConditions } from './conditions.ts'
 import { failover } from './failover.ts'
+import { idle } from './idle.ts'
 import type { BenchContext, Measurement } from './measurement.ts'
 import { memory } from './memory.ts'
 import { rewriteReadme } from './readme.ts'
@@ -22,15 +25,25 @@ import { simulator } from './simulator.ts'
 import { startInProcess } from './start-in-process.ts'
 import { startProcesses } from './start-processes.ts'
 import { throughput } from './throughput.ts'
+import { topics } from './topics.ts'
+import { trickle } from './trickle.ts'
 
 const measurements: readonly Measurement[] = [
   startProcesses,
   startInProcess,
   memory,
+  idle,
   failover,
+  topics,
+  trickle,
   simulator,
   throughput,
 ]
+interface Beside {
+  readonly cluster: BesideCluster
+  readonly facts: ClusterFacts
+}
+
 const root = join(import.meta.dirname, '..', '..')
 
 const say = (text: string): void => {
@@ -47,8 +60,24 @@ function cleanUp(tasks: (() => Promise<void>)[]): Promise<unknown> {
   )
 }
 
+/** Null: there is none. What goes wrong with it here is for the user to put right before anything is measured. */
+async function openBeside(options: BenchOptions): Promise<Beside | null> {
+  if (options.beside === null) return null
+  const cluster = new BesideCluster(options.beside, options.besideControl)
+  say('— beside: what it is')
+  try {
+    return { cluster, facts: await cluster.describe() }
+  } catch (error) {
+    await cluster.stop().catch(() => null)
+    throw new UsageError((error as Error).message, { cause: error })
+  }
+}
+
 async function measureAll(options: BenchOptions): Promise<Results> {
-  const conditions = readConditions(root)
+  const ours = readConditions(root)
+  const beside = await openBeside(options)
+  const besideCluster = beside?.cluster ?? null
+  const conditions = beside === null ? ours : { ...ours, beside: beside.facts }
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'trimaran-bench-')))
   const tasks: (() => Promise<void>)[] = []
   const removeDirectory = (): Promise<void> =>
@@ -57,6 +86,7 @@ async function measureAll(options: BenchOptions): Promise<Results> {
     process.once(signal, () => {
       say('Stopping what was started…')
       void cleanUp(tasks)
+        .then(() => besideCluster?.stop())
         .then(removeDirectory)
         .finally(() => process.exit(130))
     })
@@ -66,18 +96,21 @@ async function measureAll(options: BenchOptions): Promise<Results> {
   const chosen = measurements.filter(
     ({ name }) => options.only.length === 0 || options.only.includes(name),
   )
-  for (const { name, title, measure } of chosen) {
+  for (const measurement of chosen) {
+    const { name, title } = measurement
     say(`— ${name}: ${title}`)
     const context: BenchContext = {
       root,
       directory,
       beside: options.beside,
+      besideCluster,
       rounds: usual => options.rounds ?? usual,
       progress: text => say(`    ${text}`),
       onEnd: clean => tasks.push(clean),
     }
     try {
-      outcomes.push({ name, ...(await measure(context)) })
+      await (measurement.besideRuns === true ? besideCluster?.ensureWarm() : besideCluster?.stop())
+      outcomes.push({ name, ...(await measurement.measure(context)) })
     } catch (error) {
       failures.push({ name, error: (error as Error).message })
       say(`    not measured: ${(error as Error).message}`)
@@ -85,6 +118,7 @@ async function measureAll(options: BenchOptions): Promise<Results> {
       await cleanUp(tasks)
     }
   }
+  await besideCluster?.stop()
   await removeDirectory()
   return { conditions, outcomes, failures }
 }

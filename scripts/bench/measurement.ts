@@ -1,3 +1,4 @@
+import type { BesideCluster } from './beside.ts'
 import type { Address } from './client.ts'
 import type { Outcome } from './report.ts'
 
@@ -7,6 +8,8 @@ export interface BenchContext {
   readonly directory: string
   /** Brokers of another cluster to measure in turns with ours; null: there is none. */
   readonly beside: readonly Address[] | null
+  /** The same cluster, with what can be done to it. */
+  readonly besideCluster: BesideCluster | null
   /** How many rounds, if the measurement itself would take so many. */
   rounds(usual: number): number
   /** One line about what goes on. */
@@ -19,5 +22,7 @@ export interface BenchContext {
 export interface Measurement {
   readonly name: string
   readonly title: string
+  /** The cluster beside runs, warm, all the time; otherwise the measurement starts it when it needs it. */
+  readonly besideRuns?: boolean
   measure(context: BenchContext): Promise<Omit<Outcome, 'name'>>
 }

@@ -1,17 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { residentBytes } from './conditions.ts'
 import { connect, createTopic, layoutOf, prepareBatch, produce, untilGiven } from './client.ts'
+import { untilHealthy, type Cluster } from './cluster.ts'
 import { makeTopic, produceFor } from './load.ts'
 import type { BenchContext, Measurement } from './measurement.ts'
-import { fillCompileCache, ProcessCluster } from './process-cluster.ts'
+import { fillCompileCache } from './process-cluster.ts'
+import { pidsOf, residentMegabytes } from './processes.ts'
+import { inTurns, pairOf } from './turns.ts'
 
 const usualRounds = 3
+const besideRounds = 2
 const idlePartitions = 100
 /** Nothing happens for so long before idle memory is read. */
 const settleMs = 5_000
 const loadMs = 10_000
 const sampleEveryMs = 100
-const megabyte = 1_000_000
+
+interface Resident {
+  readonly idle: number | null
+  readonly busy: number | null
+}
 
 /** What the cluster costs a laptop: all three nodes together, shared pages of the executable counted three times. */
 export const memory: Measurement = {
@@ -20,61 +27,79 @@ export const memory: Measurement = {
   async measure(context) {
     const rounds = context.rounds(usualRounds)
     await fillCompileCache(context)
-    const idle: number[] = []
-    const busy: number[] = []
-    for (let at = 1; at <= rounds; at++) {
-      const cluster = new ProcessCluster(context)
-      await cluster.launch()
-      idle.push(await idleMegabytes(cluster))
-      busy.push(await busyMegabytes(context, cluster))
+    const options = { rounds, besideRounds, needsControl: true, needsProcesses: true }
+    const turns = await inTurns(context, options, async (cluster, at) => {
+      const resident = await residentOf(context, cluster)
+      const { idle, busy } = resident
       context.progress(
-        `${at}/${rounds}: idle ${idle.at(-1)?.toFixed(0)} MB, under load ${busy.at(-1)?.toFixed(0)} MB`,
+        `${at}/${rounds}${cluster.label}: idle ${idle?.toFixed(0) ?? '?'} MB, under load ${busy?.toFixed(0) ?? '?'} MB`,
       )
-      await cluster.stop()
-    }
+      return resident
+    })
     return {
       figures: [
         {
           name: `RSS of three nodes, idle, ${idlePartitions} partitions`,
           unit: 'MB',
-          samples: idle,
+          ...pairOf(turns, ({ idle }) => idle),
           must: [{ of: 'median', below: 300 }],
+          ratioMust: { below: 0.27 },
         },
         {
           name: 'RSS of three nodes, under load, peak',
           unit: 'MB',
-          samples: busy,
+          ...pairOf(turns, ({ busy }) => busy),
           must: [{ of: 'median', below: 700 }],
+          ratioMust: { below: 0.4 },
         },
       ],
-      settings: `RF 3, so ${idlePartitions * 3} replicas, a record in each; idle is read ${settleMs / 1000} s after the last record, the peak every ${sampleEveryMs} ms during ${loadMs / 1000} s of producing 1 KiB records as fast as it goes. RSS counts what the nodes share (the executable) once for each.`,
+      settings: `RF 3, so ${idlePartitions * 3} replicas, a record in each; idle is read ${settleMs / 1000} s after the last record, the peak every ${sampleEveryMs} ms during ${loadMs / 1000} s of producing 1 KiB records as fast as it goes. RSS counts what the nodes share (the executable) once for each.${turns.note}`,
     }
   },
 }
 
-async function idleMegabytes(cluster: ProcessCluster): Promise<number> {
+async function residentOf(context: BenchContext, cluster: Cluster): Promise<Resident> {
+  await cluster.launch()
+  const pids = pidsOf(await cluster.processes())
+  try {
+    if (pids === null) return { idle: null, busy: null }
+    await fillIdleTopic(cluster)
+    await sleep(settleMs)
+    const idle = residentMegabytes(pids)
+    return { idle, busy: await busyMegabytes(context, cluster, pids) }
+  } finally {
+    await cluster.stop()
+  }
+}
+
+async function fillIdleTopic(cluster: Cluster): Promise<void> {
   const name = 'idle'
-  const admin = await connect(cluster.address(1))
+  await untilHealthy(cluster.addresses)
+  const [first] = cluster.addresses
+  if (first === undefined) throw new Error('the cluster has no brokers')
+  const admin = await connect(first)
   await createTopic(admin, { name, partitions: idlePartitions })
-  await cluster.untilHealthy()
+  await untilHealthy(cluster.addresses)
   const layout = await untilGiven('no leaders', () => layoutOf(admin, name))
   admin.close()
   const batch = prepareBatch(1, 100)
-  for (const nodeId of cluster.nodeIds) {
-    const connection = await connect(cluster.address(nodeId))
+  for (const [nodeId, address] of layout.addresses) {
+    const connection = await connect(address)
     for (const [partition, leader] of layout.leaders.entries())
       if (leader === nodeId) await produce(connection, layout, partition, batch)
     connection.close()
   }
-  await sleep(settleMs)
-  return residentMegabytes(cluster)
 }
 
-async function busyMegabytes(context: BenchContext, cluster: ProcessCluster): Promise<number> {
+async function busyMegabytes(
+  context: BenchContext,
+  cluster: Cluster,
+  pids: readonly number[],
+): Promise<number> {
   const layout = await makeTopic(cluster.addresses, 'busy')
   let peak = 0
   const timer = setInterval(() => {
-    peak = Math.max(peak, residentMegabytes(cluster))
+    peak = Math.max(peak, residentMegabytes(pids))
   }, sampleEveryMs)
   context.onEnd(async () => clearInterval(timer))
   try {
@@ -83,13 +108,4 @@ async function busyMegabytes(context: BenchContext, cluster: ProcessCluster): Pr
     clearInterval(timer)
   }
   return peak
-}
-
-function residentMegabytes(cluster: ProcessCluster): number {
-  const bytes = cluster.nodeIds.map(nodeId => {
-    const resident = residentBytes(cluster.pid(nodeId))
-    if (resident === null) throw new Error('this system does not tell resident memory (/proc)')
-    return resident
-  })
-  return bytes.reduce((sum, each) => sum + each, 0) / megabyte
 }

@@ -3,24 +3,26 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { NodeStatus } from 'trimaran'
 import type { Address } from './client.ts'
+import type { Cluster } from './cluster.ts'
 import type { BenchContext } from './measurement.ts'
 
 /** One start after another takes the next ports: those of the last may still be in TIME_WAIT. */
 let nextPort = 25_000
 const portStep = 10
 const portMax = 25_900
-const healthyTimeoutMs = 30_000
 
-export class ProcessCluster {
+export class ProcessCluster implements Cluster {
+  readonly label = ''
+  readonly isLasting = false
   readonly nodeIds: readonly number[] = [1, 2, 3]
   readonly port: number
   readonly #main: string
   readonly #directory: string
+  readonly #environment: NodeJS.ProcessEnv
 
-  constructor(context: BenchContext) {
+  constructor(context: BenchContext, environment: NodeJS.ProcessEnv = process.env) {
+    this.#environment = environment
     this.#main = join(context.root, 'packages/cli/bin/trimaran.mjs')
     this.port = nextPort
     nextPort = nextPort + portStep > portMax ? 25_000 : nextPort + portStep
@@ -30,10 +32,10 @@ export class ProcessCluster {
   }
 
   /** Runs `cluster up` and does not wait for it. */
-  launch(environment: NodeJS.ProcessEnv = process.env): Promise<void> {
+  launch(): Promise<void> {
     const { port } = this
     const flags = ['--nodes', '3', '--port', String(port), '--detach', '--json']
-    return this.#command(['cluster', 'up', ...flags], environment)
+    return this.#command(['cluster', 'up', ...flags])
   }
 
   address(nodeId: number): Address {
@@ -48,42 +50,21 @@ export class ProcessCluster {
     return Number(readFileSync(join(this.#directory, `node-${nodeId}`, 'node.pid'), 'utf8'))
   }
 
-  kill(nodeId: number): void {
+  async processes(): Promise<{ readonly pids: readonly number[] }> {
+    return { pids: this.nodeIds.map(nodeId => this.pid(nodeId)) }
+  }
+
+  /** The command line's own start counts, too. */
+  async ageMs(): Promise<null> {
+    return null
+  }
+
+  async kill(nodeId: number): Promise<void> {
     process.kill(this.pid(nodeId), 'SIGKILL')
   }
 
   restart(nodeId: number): Promise<void> {
     return this.#command(['cluster', 'restart', String(nodeId)])
-  }
-
-  /** What the node says of itself; null: it does not answer. */
-  async status(nodeId: number): Promise<NodeStatus | null> {
-    try {
-      const url = `http://127.0.0.1:${this.port + 2000 + nodeId - 1}/status`
-      const response = await fetch(url, { signal: AbortSignal.timeout(1000) })
-      return response.ok ? ((await response.json()) as NodeStatus) : null
-    } catch {
-      return null
-    }
-  }
-
-  /** Every node serves, agrees on the controller, and every replica is in sync. Resolves with the controller's id. */
-  async untilHealthy(): Promise<number> {
-    const deadlineMs = performance.now() + healthyTimeoutMs
-    for (;;) {
-      const statuses = await Promise.all(this.nodeIds.map(nodeId => this.status(nodeId)))
-      const controllerId = statuses[0]?.controllerId ?? -1
-      const isHealthy = statuses.every(
-        status =>
-          status?.broker?.state === 'RUNNING' &&
-          !status.broker.fenced &&
-          status.controllerId === controllerId &&
-          status.partitions.every(({ isr, replicas }) => isr.length === replicas.length),
-      )
-      if (isHealthy && controllerId >= 0) return controllerId
-      if (performance.now() > deadlineMs) throw new Error('the cluster did not become healthy')
-      await sleep(50)
-    }
   }
 
   async stop(): Promise<void> {
@@ -108,11 +89,11 @@ export class ProcessCluster {
     await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 })
   }
 
-  #command(args: readonly string[], environment: NodeJS.ProcessEnv = process.env): Promise<void> {
+  #command(args: readonly string[]): Promise<void> {
     return new Promise((settle, fail) => {
       const child = spawn(process.execPath, [this.#main, ...args, '--dir', this.#directory], {
         stdio: ['ignore', 'ignore', 'pipe'],
-        env: environment,
+        env: this.#environment,
       })
       let said = ''
       child.stderr.on('data', (text: Buffer) => (said += text.toString()))

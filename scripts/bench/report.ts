@@ -1,5 +1,14 @@
 import type { Conditions } from './conditions.ts'
-import { ratio, summarize, verdict, type Figure, type Must, type Unit } from './figures.ts'
+import {
+  ratio,
+  ratioVerdict,
+  summarize,
+  verdict,
+  type Figure,
+  type Must,
+  type RatioMust,
+  type Unit,
+} from './figures.ts'
 
 export interface Outcome {
   /** The measurement, as --only names it. */
@@ -25,12 +34,16 @@ export function withUnit(value: number, unit: Unit): string {
   switch (unit) {
     case 'ms':
       return value >= 10 ? `${Math.round(value)} ms` : `${value.toFixed(1)} ms`
+    case 'KB':
+      return `${value.toFixed(1)} KB`
     case 'MB':
       return `${Math.round(value)} MB`
     case 'MB/s':
       return `${Math.round(value)} MB/s`
     case 'records/s':
       return `${Math.round(value / 1000).toLocaleString('en-US')} k/s`
+    case 'cores':
+      return value.toFixed(value < 0.1 ? 3 : 2)
     case 'simulated s per s':
       return `${value.toFixed(0)} s/s`
   }
@@ -42,8 +55,16 @@ function mustText(must: Must, unit: Unit): string {
   return must.of === 'median' ? bound : `${must.of} ${bound}`
 }
 
+/** Small ones with the digits in which they differ. */
+const ratioText = (value: number): string => value.toFixed(value < 0.1 ? 3 : 2)
+
+const ratioMustText = (must: RatioMust): string =>
+  'below' in must ? `< ${must.below}` : `≥ ${must.atLeast}`
+
+const mark = (passed: boolean | null): string => (passed === null ? '' : passed ? '✓' : '✗')
+
 const head = ['figure', 'median', 'range', 'rounds', 'must', ''] as const
-const headBeside = ['beside', 'range', 'ratio'] as const
+const headBeside = ['beside', 'range', 'ratio', 'must', ''] as const
 
 const hasBeside = ({ outcomes }: Results): boolean =>
   outcomes.some(({ figures }) => figures.some(({ beside }) => beside !== undefined))
@@ -53,13 +74,15 @@ const headOf = (results: Results): readonly string[] =>
 
 /** Of the other cluster; empty cells where it was not measured. */
 function besideCells(figure: Figure): readonly string[] {
-  const { unit, beside } = figure
-  if (beside === undefined) return ['', '', '']
-  const { median, min, max } = summarize(beside)
+  const { unit, beside, ratioMust } = figure
+  if (beside === undefined) return headBeside.map(() => '')
+  const { median, min, max, count } = summarize(beside)
   return [
     withUnit(median, unit),
-    `${withUnit(min, unit)} – ${withUnit(max, unit)}`,
-    (ratio(figure) ?? Number.NaN).toFixed(2),
+    count === 1 ? '' : `${withUnit(min, unit)} – ${withUnit(max, unit)}`,
+    ratioText(ratio(figure) ?? Number.NaN),
+    ratioMust === undefined ? '' : ratioMustText(ratioMust),
+    mark(ratioVerdict(figure)),
   ]
 }
 
@@ -75,20 +98,23 @@ const rowsOf = (results: Results): readonly (readonly string[])[] => {
 function rowOf(figure: Figure): readonly string[] {
   const { unit, must } = figure
   const { median, min, max, count } = summarize(figure.samples)
-  const passed = verdict(figure)
   return [
     figure.name,
     withUnit(median, unit),
     count === 1 ? '' : `${withUnit(min, unit)} – ${withUnit(max, unit)}`,
     String(count),
     must.map(each => mustText(each, unit)).join(', '),
-    passed === null ? '' : passed ? '✓' : '✗',
+    mark(verdict(figure)),
   ]
 }
 
 const conditionsText = ({ conditions }: Results): string => {
-  const { date, commit, cpu, cores, memoryGib, system, node, loadBefore } = conditions
-  return `${date}, commit ${commit}, Node ${node.replace(/^v/, '')}, ${cores} cores (${cpu}), ${memoryGib} GiB, ${system}, load before ${loadBefore}`
+  const { date, commit, cpu, cores, memoryGib, system, node, loadBefore, beside } = conditions
+  const taken = `${date}, commit ${commit}, Node ${node.replace(/^v/, '')}, ${cores} cores (${cpu}), ${memoryGib} GiB, ${system}, load before ${loadBefore}`
+  if (beside === undefined) return taken
+  const { clusterId, brokerCount, metadataVersion } = beside
+  const level = metadataVersion === null ? '' : `, metadata.version ${metadataVersion}`
+  return `${taken}; beside: cluster ${clusterId}, ${brokerCount} brokers${level}`
 }
 
 const scope =
@@ -119,8 +145,8 @@ export function textReport(results: Results): string {
   ].join('\n')
 }
 
-/** Figure, must and verdict; the others hold numbers. */
-const columnsOfText: ReadonlySet<number> = new Set([0, 4, 5])
+/** Figure, must and verdict, twice; the others hold numbers. */
+const columnsOfText: ReadonlySet<number> = new Set([0, 4, 5, 9, 10])
 
 /** For README.md, between its markers. */
 export function markdownReport(results: Results): string {
@@ -147,6 +173,7 @@ export function jsonReport(results: Results): unknown {
         ...summarize(figure.samples),
         ratio: ratio(figure),
         holds: verdict(figure),
+        ratioHolds: ratioVerdict(figure),
       })),
     })),
     failures: results.failures,
@@ -157,6 +184,8 @@ export function jsonReport(results: Results): unknown {
 export function allHold({ outcomes, failures }: Results): boolean {
   return (
     failures.length === 0 &&
-    outcomes.every(({ figures }) => figures.every(figure => verdict(figure) !== false))
+    outcomes.every(({ figures }) =>
+      figures.every(figure => verdict(figure) !== false && ratioVerdict(figure) !== false),
+    )
   )
 }

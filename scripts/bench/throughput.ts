@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { errorCodes } from '@trimaran/protocol'
 import { connect, dropTopic, prepareBatch, produce } from './client.ts'
 import type { Address, TopicLayout } from './client.ts'
+import { untilHealthy } from './cluster.ts'
 import type { Figure } from './figures.ts'
 import { quantile } from './figures.ts'
 import {
@@ -34,11 +35,12 @@ const sizes = [
 export const throughput: Measurement = {
   name: 'throughput',
   title: 'produce and consume, 1 KiB and 100 B records, RF 3, acks=all; latency of single records',
+  besideRuns: true,
   async measure(context) {
     const rounds = context.rounds(usualRounds)
     const cluster = new ProcessCluster(context)
     await cluster.launch()
-    await cluster.untilHealthy()
+    await untilHealthy(cluster.addresses)
     const clusters = [cluster.addresses, ...(context.beside === null ? [] : [context.beside])]
     const figures: Figure[] = []
     for (const { label, valueBytes } of sizes)
