@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseOptions, usage, UsageError } from '../bench/arguments.ts'
-import { median, quantile, verdict, type Figure } from '../bench/figures.ts'
+import { median, quantile, ratioVerdict, verdict, type Figure } from '../bench/figures.ts'
 import { replaceBlock } from '../bench/readme.ts'
 import { allHold, jsonReport, markdownReport, textReport, type Results } from '../bench/report.ts'
 
@@ -60,11 +60,63 @@ test('a broken promise and a measurement that failed both fail the bench; a figu
 test('a second cluster stands beside ours with the ratio of the medians, and nowhere if there is none', () => {
   const both = results({ ...figure([30, 20, 40]), beside: [60, 40, 90] }, figure([5]))
   const text = textReport(both)
-  expect(text).toMatch(/figure .*beside +range +ratio\n/)
+  expect(text).toMatch(/figure .*beside +range +ratio +must\n/)
   expect(text).toMatch(/30 ms +20 ms – 40 ms .*60 ms +40 ms – 90 ms +0\.50\n/)
   expect(markdownReport(both)).toContain('| 60 ms | 40 ms – 90 ms | 0.50 |')
   expect(JSON.stringify(jsonReport(both))).toContain('"ratio":0.5')
   expect(textReport(results(figure([5])))).not.toContain('beside')
+})
+
+test('a promise about the ratio is judged where there is something beside, and fails the bench', () => {
+  const ours = { ...figure([30]), ratioMust: { below: 0.5 } }
+  expect(ratioVerdict(ours)).toBeNull()
+  expect(allHold(results(ours))).toBe(true)
+  expect(ratioVerdict({ ...ours, beside: [61] })).toBe(true)
+  const slow = { ...ours, beside: [60] }
+  expect(ratioVerdict(slow)).toBe(false)
+  expect(verdict(slow)).toBeNull()
+  expect(allHold(results(slow))).toBe(false)
+  expect(ratioVerdict({ ...figure([12]), ratioMust: { atLeast: 1.2 }, beside: [10] })).toBe(true)
+  expect(ratioVerdict({ ...figure([11]), ratioMust: { atLeast: 1.2 }, beside: [10] })).toBe(false)
+})
+
+test('what must be of the ratio stands beside it, with its verdict, in every report', () => {
+  const kept = {
+    ...figure([2], [{ of: 'median', below: 1 }]),
+    beside: [40],
+    ratioMust: { below: 0.06 },
+  }
+  const missed = { ...figure([11]), beside: [10], ratioMust: { atLeast: 1.2 } }
+  const taken = results(kept, missed)
+  const text = textReport(taken)
+  expect(text).toMatch(/< 1\.0 ms +✗ +40 ms +0\.050 +< 0\.06 +✓\n/)
+  expect(text).toMatch(/10 ms +1\.10 +≥ 1\.2 +✗\n/)
+  expect(markdownReport(taken)).toContain('| < 1.0 ms | ✗ | 40 ms |  | 0.050 | < 0.06 | ✓ |')
+  expect(markdownReport(taken)).toContain(
+    '| --- | ---: | ---: | ---: | --- | --- | ---: | ---: | ---: | --- | --- |',
+  )
+  expect(jsonReport(taken)).toMatchObject({
+    measurements: [
+      {
+        figures: [
+          { ratio: 0.05, ratioMust: { below: 0.06 }, holds: false, ratioHolds: true },
+          { ratioMust: { atLeast: 1.2 }, holds: null, ratioHolds: false },
+        ],
+      },
+    ],
+  })
+})
+
+test('the conditions say what the cluster beside is, as far as it tells', () => {
+  const taken = results(figure([1]))
+  const beside = { clusterId: '4L6g', brokerCount: 3, metadataVersion: 30 }
+  const both = { ...taken, conditions: { ...taken.conditions, beside } }
+  const words = 'load before 0.5; beside: cluster 4L6g, 3 brokers, metadata.version 30'
+  for (const report of [textReport(both), markdownReport(both)]) expect(report).toContain(words)
+  expect(jsonReport(both)).toMatchObject({ conditions: { beside } })
+  expect(textReport(taken)).not.toContain('beside')
+  const without = { ...both.conditions, beside: { ...beside, metadataVersion: null } }
+  expect(textReport({ ...taken, conditions: without })).toContain('cluster 4L6g, 3 brokers\n')
 })
 
 test('the brokers beside are host:port, and nothing else', () => {
@@ -75,6 +127,18 @@ test('the brokers beside are host:port, and nothing else', () => {
   expect(parseOptions([], []).beside).toBeNull()
   for (const wrong of ['', 'a', 'a:', ':1', 'a:99999', 'a:1,'])
     expect(() => parseOptions(['--beside', wrong], [])).toThrow(UsageError)
+})
+
+test('a control command needs brokers to control, and is not empty', () => {
+  const command = './apache-kafka {} --dir /tmp/k'
+  const given = parseOptions(['--beside', 'a:1', '--beside-control', command], [])
+  expect(given.besideControl).toBe(command)
+  expect(parseOptions(['--beside', 'a:1'], []).besideControl).toBeNull()
+  expect(() => parseOptions(['--beside-control', command], [])).toThrow(UsageError)
+  expect(() => parseOptions(['--beside', 'a:1', '--beside-control', ' '], [])).toThrow(UsageError)
+  expect(usage([{ name: 'start', title: 'a title' }])).toContain(
+    `--beside-control './apache-kafka {}`,
+  )
 })
 
 test('every report names conditions, median, spread and what was promised', () => {
