@@ -118,7 +118,7 @@ async function measureAll(options: BenchOptions): Promise<Results> {
       await cleanUp(tasks)
     }
   }
-  await besideCluster?.stop()
+  await besideCluster?.stop().catch((error: unknown) => say(`    ${(error as Error).message}`))
   await removeDirectory()
   return { conditions, outcomes, failures }
 }

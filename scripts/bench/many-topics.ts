@@ -16,7 +16,10 @@ export type LeadersOf = ReadonlyMap<number, { readonly address: Address; readonl
 export const topicsOf = (prefix: string, count: number): readonly string[] =>
   Array.from({ length: count }, (_, at) => `${prefix}-${at}`)
 
-/** One request after another; resolves when the last one is answered. */
+/**
+ * One request after another; resolves when the last one is answered. A topic that is there already is as good: a broker
+ * whose controller went away in between asks the next one again.
+ */
 export async function createTopics(
   addresses: readonly Address[],
   names: readonly string[],
@@ -38,7 +41,7 @@ export async function createTopics(
       },
       requestTimeoutMs,
     )
-    return answer.topics
+    return answer.topics.filter(({ errorCode }) => errorCode !== errorCodes.TOPIC_ALREADY_EXISTS)
   })
 }
 

@@ -2,13 +2,12 @@
 import type { Address } from './client.ts'
 import { dropTopic } from './client.ts'
 import { consumeFor, makeTopic, produceFor } from './load.ts'
-import { createTopics, deleteTopics, topicsOf } from './many-topics.ts'
+import { createTopics, topicsOf, untilAllLed } from './many-topics.ts'
 
 const produceMs = 10_000
 const consumeMs = 5_000
 /** A full load of the largest records, then one of small ones. */
 const valueSizes = [1024, 100] as const
-const metadataRounds = 3
 const metadataTopics = 100
 const metadataPartitions = 10
 
@@ -23,11 +22,10 @@ export async function warmUp(addresses: readonly Address[]): Promise<void> {
   }
 }
 
-/** What topics take, from the request to the brokers that open and remove logs. */
-export async function warmUpMetadata(addresses: readonly Address[]): Promise<void> {
-  for (let round = 1; round <= metadataRounds; round++) {
-    const names = topicsOf(`warm-up-${round}-${process.pid}`, metadataTopics)
-    await createTopics(addresses, names, metadataPartitions)
-    await deleteTopics(addresses, names)
-  }
+/** What topics take. They stay: a removed one keeps a Kafka broker busy a minute later, when it deletes the files. */
+export async function warmUpMetadata(addresses: readonly Address[]): Promise<readonly string[]> {
+  const names = topicsOf(`warm-up-${process.pid}`, metadataTopics)
+  for (const name of names) await createTopics(addresses, [name], metadataPartitions)
+  await untilAllLed(addresses, names)
+  return names
 }
