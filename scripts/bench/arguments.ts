@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly beside: readonly Address[] | null
   /** A shell command that starts, stops and kills the nodes of that cluster; null: it just runs. */
   readonly besideControl: string | null
+  /** A shell command that is kafka-producer-perf-test; null: there is none. */
+  readonly perfTest: string | null
   readonly json: boolean
   readonly readme: boolean
   readonly help: boolean
@@ -44,6 +46,7 @@ export function parseOptions(args: readonly string[], names: readonly string[]):
     rounds,
     beside: values.beside === undefined ? null : values.beside.split(',').map(addressOf),
     besideControl,
+    perfTest: values['perf-test'] ?? null,
     json: values.json ?? false,
     readme: values.readme ?? false,
     help: values.help ?? false,
@@ -66,6 +69,7 @@ function parse(args: readonly string[]) {
         rounds: { type: 'string' },
         beside: { type: 'string' },
         'beside-control': { type: 'string' },
+        'perf-test': { type: 'string' },
         json: { type: 'boolean' },
         readme: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -82,7 +86,8 @@ export function usage(
   const width = Math.max(...measurements.map(({ name }) => name.length))
   return `Measures Trimaran from outside, over its own raw Kafka connections, on a cluster that it starts itself.
 
-  node scripts/bench/main.ts [--only NAME,…] [--rounds N] [--beside HOST:PORT,… [--beside-control COMMAND]] [--json] [--readme]
+  node scripts/bench/main.ts [--only NAME,…] [--rounds N] [--beside HOST:PORT,… [--beside-control COMMAND]]
+                           [--perf-test COMMAND] [--json] [--readme]
 
   --only NAME,…    some of the measurements instead of all
   --rounds N       instead of each measurement's own number of rounds
@@ -97,8 +102,11 @@ export function usage(
                    (without {} they go to the end). With it start, memory and fail-over are measured on both, and one
                    cluster is down while the other is measured. It is left stopped and wiped; one that holds topics at
                    the beginning is refused. Without it the cluster has to run, and those figures are ours alone
+  --perf-test COMMAND
+                   how kafka-producer-perf-test is called here, for a second opinion on produce; kcat gives another if it
+                   is installed
   --json           one JSON document instead of the table, with every sample
-  --readme         also rewrite the figures in README.md (a whole run of about ten minutes, with --beside 25)
+  --readme         also rewrite the figures in README.md (a whole run of about a quarter of an hour, with --beside 45 minutes)
 
 Measurements:
 ${measurements.map(({ name, title }) => `  ${name.padEnd(width)}  ${title}`).join('\n')}

@@ -5,12 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseOptions, usage, UsageError, type BenchOptions } from './arguments.ts'
 import { BesideCluster } from './beside.ts'
+import { clients } from './clients.ts'
 import type { ClusterFacts } from './cluster.ts'
+import { compression } from './compression.ts'
 import { readConditions } from './conditions.ts'
 import { failover } from './failover.ts'
 import { idle } from './idle.ts'
+import { latency } from './latency.ts'
 import type { BenchContext, Measurement } from './measurement.ts'
 import { memory } from './memory.ts'
+import { mixed } from './mixed.ts'
 import { rewriteReadme } from './readme.ts'
 import {
   allHold,
@@ -38,6 +42,10 @@ const measurements: readonly Measurement[] = [
   trickle,
   simulator,
   throughput,
+  compression,
+  mixed,
+  latency,
+  clients,
 ]
 interface Beside {
   readonly cluster: BesideCluster
@@ -104,6 +112,7 @@ async function measureAll(options: BenchOptions): Promise<Results> {
       directory,
       beside: options.beside,
       besideCluster,
+      perfTest: options.perfTest,
       rounds: usual => options.rounds ?? usual,
       progress: text => say(`    ${text}`),
       onEnd: clean => tasks.push(clean),

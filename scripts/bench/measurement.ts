@@ -10,6 +10,8 @@ export interface BenchContext {
   readonly beside: readonly Address[] | null
   /** The same cluster, with what can be done to it. */
   readonly besideCluster: BesideCluster | null
+  /** How kafka-producer-perf-test is called; null: it is not there. */
+  readonly perfTest: string | null
   /** How many rounds, if the measurement itself would take so many. */
   rounds(usual: number): number
   /** One line about what goes on. */

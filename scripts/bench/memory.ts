@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, createTopic, layoutOf, prepareBatch, produce, untilGiven } from './client.ts'
 import { untilHealthy, type Cluster } from './cluster.ts'
-import { makeTopic, produceFor } from './load.ts'
+import { makeTopic, produceTo } from './load.ts'
 import type { BenchContext, Measurement } from './measurement.ts'
 import { fillCompileCache } from './process-cluster.ts'
 import { pidsOf, residentMegabytes } from './processes.ts'
@@ -96,14 +96,19 @@ async function busyMegabytes(
   cluster: Cluster,
   pids: readonly number[],
 ): Promise<number> {
-  const layout = await makeTopic(cluster.addresses, 'busy')
+  const topic = 'busy'
+  await makeTopic(cluster.addresses, topic)
   let peak = 0
   const timer = setInterval(() => {
     peak = Math.max(peak, residentMegabytes(pids))
   }, sampleEveryMs)
   context.onEnd(async () => clearInterval(timer))
   try {
-    await produceFor(layout, 1024, 0, loadMs)
+    await produceTo(cluster.addresses, topic, {
+      recordSizeBytes: 1024,
+      batchBytes: 64 * 1024,
+      durationMs: loadMs,
+    })
   } finally {
     clearInterval(timer)
   }

@@ -1,24 +1,24 @@
 /** A JVM compiles what runs often: before that its speed says nothing. Both clusters get the same. */
 import type { Address } from './client.ts'
-import { dropTopic } from './client.ts'
-import { consumeFor, makeTopic, produceFor } from './load.ts'
+import { consumeAll, produceTo, recordSizes, withTopic } from './load.ts'
 import { createTopics, topicsOf, untilAllLed } from './many-topics.ts'
 
-const produceMs = 10_000
-const consumeMs = 5_000
-/** A full load of the largest records, then one of small ones. */
-const valueSizes = [1024, 100] as const
+const produceMs = 12_000
 const metadataTopics = 100
 const metadataPartitions = 10
 
 /** What produce and consume take. */
 export async function warmUp(addresses: readonly Address[]): Promise<void> {
-  for (const valueBytes of valueSizes) {
-    const name = `warm-up-${valueBytes}-${process.pid}`
-    const layout = await makeTopic(addresses, name)
-    await produceFor(layout, valueBytes, 0, produceMs)
-    await consumeFor(layout, valueBytes, consumeMs)
-    await dropTopic(addresses, name)
+  for (const { valueBytes, batchBytes } of recordSizes) {
+    const topic = `warm-up-${valueBytes}-${process.pid}`
+    await withTopic(addresses, topic, async () => {
+      await produceTo(addresses, topic, {
+        recordSizeBytes: valueBytes,
+        batchBytes,
+        durationMs: produceMs,
+      })
+      await consumeAll(addresses, topic, null)
+    })
   }
 }
 

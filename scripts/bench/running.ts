@@ -1,0 +1,66 @@
+/** Ours and the one beside it, both up: what is measured in turns on clusters that run, warm, all the time. */
+import type { Address } from './client.ts'
+import { untilHealthy } from './cluster.ts'
+import type { Figure, RatioMust, Unit } from './figures.ts'
+import type { BenchContext } from './measurement.ts'
+import { ProcessCluster } from './process-cluster.ts'
+
+export interface RunningCluster {
+  readonly label: '' | ' beside'
+  readonly addresses: readonly Address[]
+}
+
+/** Of every round, in order: ours, and beside it the other's; that is empty if there is none. */
+export interface RunningTurns<T> {
+  readonly ours: readonly T[]
+  readonly beside: readonly T[]
+}
+
+/** Starts ours, and stops it when `measure` has ended. */
+export async function withRunning<T>(
+  context: BenchContext,
+  measure: (clusters: readonly RunningCluster[]) => Promise<T>,
+): Promise<T> {
+  const cluster = new ProcessCluster(context)
+  await cluster.launch()
+  await untilHealthy(cluster.addresses)
+  const ours: RunningCluster = { label: '', addresses: cluster.addresses }
+  const beside = context.beside
+  const measured = await measure(
+    beside === null ? [ours] : [ours, { label: ' beside', addresses: beside }],
+  )
+  await cluster.stop()
+  return measured
+}
+
+/** One round of ours, one of the other: whatever changes on the machine meanwhile meets both. */
+export async function inRunningTurns<T>(
+  clusters: readonly RunningCluster[],
+  rounds: number,
+  round: (cluster: RunningCluster, at: number) => Promise<T>,
+): Promise<RunningTurns<T>> {
+  const taken: T[][] = clusters.map(() => [])
+  for (let at = 1; at <= rounds; at++)
+    for (const [which, cluster] of clusters.entries()) taken[which]?.push(await round(cluster, at))
+  return { ours: taken[0] ?? [], beside: taken[1] ?? [] }
+}
+
+export function figureOf<T>(
+  turns: RunningTurns<T>,
+  row: { readonly name: string; readonly unit: Unit; readonly ratioMust?: RatioMust },
+  pick: (taken: T) => number,
+): Figure {
+  const beside = turns.beside.map(pick)
+  return {
+    ...row,
+    samples: turns.ours.map(pick),
+    ...(beside.length > 0 && { beside }),
+    must: [],
+  }
+}
+
+/** For the settings under the table. */
+export const besideNote = ({ beside }: BenchContext): string =>
+  beside === null
+    ? ''
+    : ' In turns with the cluster beside, which was warmed with such a load before; both run all the time, so each takes what the other leaves of the machine.'
