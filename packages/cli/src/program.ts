@@ -4,6 +4,7 @@ import { addAdmin } from './program/admin.ts'
 import { addCluster } from './program/cluster.ts'
 import { addConsume, addProduce } from './program/data.ts'
 import { addGroups } from './program/groups.ts'
+import { addPerf } from './program/perf.ts'
 import { addStart } from './program/start.ts'
 import { addTopics } from './program/topics.ts'
 
@@ -18,7 +19,16 @@ export function buildProgram(): Command {
     .version('0.1.0')
     .showHelpAfterError('(add --help for what is possible)')
     .exitOverride()
-  for (const add of [addStart, addCluster, addTopics, addProduce, addConsume, addGroups, addAdmin])
+  for (const add of [
+    addStart,
+    addCluster,
+    addTopics,
+    addProduce,
+    addConsume,
+    addPerf,
+    addGroups,
+    addAdmin,
+  ])
     add(program)
   const inherit = (command: Command): void => {
     command.exitOverride()

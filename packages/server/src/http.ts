@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { ClusterError } from '@trimaran/common'
 import type { ClusterNode } from './node.ts'
 import { processMetricsText } from './metrics.ts'
+import { answerProfile } from './profile.ts'
 
 /** An `import` of it reads every export, and with them loads WebSockets: 45 ms and 14 MB for nothing. */
 const { createServer } = process.getBuiltinModule('node:http')
@@ -15,7 +16,10 @@ export interface HttpServer {
   close(): void
 }
 
-/** /healthz for orchestrators, /metrics for Prometheus, /status for the CLI and eyes. Reads, never changes. */
+/**
+ * /healthz for orchestrators, /metrics for Prometheus, /status for the CLI and eyes, /profile for viewers of CPU profiles.
+ * Reads, never changes.
+ */
 export async function serveHttp(
   address: { readonly host: string; readonly port: number },
   node: () => ClusterNode | null,
@@ -64,10 +68,11 @@ function answer(
   if (path === '/healthz') {
     const ill = node === null ? 'starting' : illness(node)
     send(ill === null ? 200 : 503, TEXT, `${ill ?? 'ok'}\n`)
-  } else if (node === null) send(503, TEXT, 'starting\n')
+  } else if (path === '/profile') answerProfile(request, response)
+  else if (node === null) send(503, TEXT, 'starting\n')
   else if (path === '/metrics') send(200, PROMETHEUS, metricsText(node))
   else if (path === '/status') send(200, JSON_TYPE, JSON.stringify(node.status()))
-  else send(404, TEXT, 'try /healthz, /metrics or /status\n')
+  else send(404, TEXT, 'try /healthz, /metrics, /status or /profile\n')
 }
 
 /** Why the node does not serve; null: it does. */
