@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Measure } from '@trimaran/common/testing/measure'
-import { MemoryDisk, NodeDisk, systemClock } from '@trimaran/server/testing'
+import { letHeapGrow, MemoryDisk, NodeDisk, systemClock } from '@trimaran/server/testing'
 import { measure, paces, type Outcome } from './contest.ts'
 import { jsonReport, textReport } from './report.ts'
 
@@ -44,6 +44,8 @@ async function measureAll(options: {
   readonly only: string
   readonly directory: string
 }): Promise<Outcome[]> {
+  // As in a node: otherwise V8 marks all the time, and it is that which is measured.
+  letHeapGrow()
   const outcomes: Outcome[] = []
   const pace = options.quick ? paces.quick : paces.whole
   const scratch = realpathSync(mkdtempSync(join(options.directory, 'trimaran-micro-bench-')))

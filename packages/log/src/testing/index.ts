@@ -7,3 +7,4 @@ export {
   SimDisk,
   type SimDiskOptions,
 } from './sim-disk.ts'
+export { unwritten } from './unwritten.ts'
