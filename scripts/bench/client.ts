@@ -65,12 +65,13 @@ export async function untilGiven<T>(
   missing: string,
   attempt: () => Promise<T | null>,
   pauseMs = retryPauseMs,
+  withinMs = patienceMs,
 ): Promise<NonNullable<T>> {
-  const deadlineMs = performance.now() + patienceMs
+  const deadlineMs = performance.now() + withinMs
   for (;;) {
     const given = await attempt()
     if (given !== null && given !== undefined) return given
-    if (performance.now() > deadlineMs) throw new Error(`${missing} within ${patienceMs} ms`)
+    if (performance.now() > deadlineMs) throw new Error(`${missing} within ${withinMs} ms`)
     await sleep(pauseMs)
   }
 }

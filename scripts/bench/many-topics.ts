@@ -6,7 +6,10 @@ import { connect, noTopicId, untilConnected, untilGiven, type Address } from './
 /** Kafka's controller takes 10,000 records for one request, a topic and each of its partitions being one. */
 const topicsPerRequest = 100
 const requestTimeoutMs = 60_000
-const pollPauseMs = 20
+/** An answer about 10,000 partitions is a megabyte: asked for more often, it would slow down what it waits for. */
+const pollPauseMs = 50
+/** A Kafka broker opens the logs of 10,000 partitions in seconds, and in minutes where others use the disk. */
+const ledWithinMs = 300_000
 const latest = -1
 
 /** The topics of which a broker leads partitions, by name. */
@@ -95,6 +98,7 @@ export async function untilAllLed(
       'not every partition has a leader',
       () => leadersOf(connection, names),
       pollPauseMs,
+      ledWithinMs,
     )
     await Promise.all([...leaders.values()].map(({ address, led }) => untilLeads(address, led)))
     return leaders
@@ -141,6 +145,7 @@ async function untilLeads(address: Address, led: Led): Promise<void> {
         return missing.size === 0 ? true : null
       },
       pollPauseMs,
+      ledWithinMs,
     )
   } finally {
     connection.close()

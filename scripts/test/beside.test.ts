@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo, type Server } from 'node:net'
+import { connect as connectTcp, createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startCluster } from 'trimaran'
@@ -88,6 +88,16 @@ test('a port on which nobody listens and another machine have no processes, and 
   const open = await listen('0.0.0.0')
   expect(await processesAt([{ host: '192.0.2.1', port: open }])).toEqual({
     why: '192.0.2.1 is not this machine',
+  })
+})
+
+test('who is connected from a port does not listen on it', async () => {
+  const client = connectTcp({ host: '127.0.0.1', port: await listen('127.0.0.1') })
+  onTestFinished(() => void client.destroy())
+  await new Promise<void>(settle => client.once('connect', () => settle()))
+  const port = client.localPort ?? 0
+  expect(await processesAt([{ host: '127.0.0.1', port }])).toMatchObject({
+    why: expect.stringContaining(String(port)),
   })
 })
 
