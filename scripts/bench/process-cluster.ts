@@ -7,10 +7,14 @@ import type { Address } from './client.ts'
 import type { Cluster } from './cluster.ts'
 import type { BenchContext } from './measurement.ts'
 
-/** One start after another takes the next ports: those of the last may still be in TIME_WAIT. */
-let nextPort = 25_000
+const portMin = 25_000
 const portStep = 10
 const portMax = 25_900
+/**
+ * One start after another takes the next ports: those of the last may still be in TIME_WAIT. Two benches at once begin at
+ * different ones.
+ */
+let nextPort = portMin + (process.pid % ((portMax - portMin) / portStep)) * portStep
 
 export class ProcessCluster implements Cluster {
   readonly label = ''
@@ -25,7 +29,7 @@ export class ProcessCluster implements Cluster {
     this.#environment = environment
     this.#main = join(context.root, 'packages/cli/bin/trimaran.mjs')
     this.port = nextPort
-    nextPort = nextPort + portStep > portMax ? 25_000 : nextPort + portStep
+    nextPort = nextPort + portStep > portMax ? portMin : nextPort + portStep
     this.#directory = join(context.directory, `cluster-${this.port}`)
     mkdirSync(this.#directory, { recursive: true })
     context.onEnd(() => this.destroy())

@@ -125,7 +125,11 @@ test('the control command gets every verb, with what belongs to it', async () =>
   expect(beside).toMatchObject({ isControlled: true, isLasting: false })
   // Whatever stands there before the bench has looked at it stays.
   await beside.stop()
-  expect(await beside.describe()).toMatchObject({ brokerCount: 3 })
+  expect(await beside.describe()).toEqual({
+    clusterId: expect.stringMatching(/^[\w-]{22}$/),
+    brokerCount: 3,
+    metadataVersion: expect.any(Number),
+  })
   await beside.launch()
   await beside.kill(2)
   await beside.restart(2)
