@@ -48,6 +48,13 @@ function open() {
   return { directory, log, partition, syncs, append }
 }
 
+/** A new log's names come first: its directory, its identity, the directory of all logs. */
+async function syncNames(syncs: (() => void)[]): Promise<void> {
+  expect(syncs).toHaveLength(3)
+  for (const complete of syncs.splice(0)) complete()
+  await new Promise(resolve => setImmediate(resolve))
+}
+
 test('what is appended during a flush shares the next one', async () => {
   const { log, partition, syncs, append } = open()
   let flushes = 0
@@ -56,6 +63,7 @@ test('what is appended during a flush shares the next one', async () => {
   flusher.request(partition)
   append()
   flusher.request(partition)
+  await syncNames(syncs)
   syncs.shift()?.()
   await new Promise(resolve => setImmediate(resolve))
   expect(log.recoveryPoint).toBe(1)
@@ -72,6 +80,7 @@ test('a log that is deleted while it is flushed is not flushed again, ever', asy
   append()
   flusher.request(partition)
   directory.delete(topicId, 0)
+  await syncNames(syncs)
   syncs.shift()?.()
   // Without an end to the flushes the event loop never gets here: promise jobs go before everything else.
   await new Promise(resolve => setImmediate(resolve))

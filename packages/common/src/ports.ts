@@ -20,7 +20,7 @@ export interface Random {
 
 /**
  * Files, synchronous on purpose: a write into the page cache costs a tenth of a thread-pool hop, and nothing can
- * interleave. What waits for the device (`sync`, `removeDirectory`) is asynchronous. Paths use `/`; relative ones are
+ * interleave. What waits for the device (`sync`, `syncDirectoryLater`, `removeDirectory`) is asynchronous. Paths use `/`; relative ones are
  * under the disk's root. Failures are ClusterError DISK_FULL or DISK_FAILED.
  */
 export interface Disk {
@@ -38,6 +38,8 @@ export interface Disk {
   writeFileAtomic(path: string, content: Uint8Array): void
   /** Makes creations, renames and removals in it durable. */
   syncDirectory(directory: string): void
+  /** The same, off the loop: what was done to its names before the call is durable when it resolves. */
+  syncDirectoryLater(directory: string): Promise<void>
 }
 
 export interface DiskFile {

@@ -2,6 +2,7 @@ import type { Clock, ClusterError, Disk, LogEvent, Offset } from '@trimaran/comm
 import type { FilePool } from './file-pool.ts'
 import type { Segment } from './segment.ts'
 import type { LoadedIndexes } from './segment-indexes.ts'
+import type { Slots } from './slots.ts'
 import type { TailBudget } from './tail-cache.ts'
 
 export interface RecoveryPointOf {
@@ -25,6 +26,10 @@ export interface LogContext {
   recoveryPointFell(log: RecoveryPointOf): void
   /** An fsync of a segment took so long. */
   flushed(elapsedMs: number): void
+  /** Each holds two descriptors and a thread of the pool. */
+  readonly nameSyncs: Slots
+  /** Makes the names of the logs' directories durable, off the loop and for all who ask at once. */
+  syncNamesOfLogs(): Promise<void>
   /** Removes renamed files off the loop: unlinking a large file takes a tenth of a second. */
   removeLater(paths: readonly string[], delayMs: number): void
 }

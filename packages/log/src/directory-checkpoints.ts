@@ -37,9 +37,10 @@ class OffsetsFile {
     return this.#offsets.get(keyOf(topicName, partition)) ?? 0
   }
 
+  /** What is not named is 0, so a log that begins there and has no record takes no room. */
   set(topicName: string, partition: number, offset: Offset): void {
     const key = keyOf(topicName, partition)
-    if (this.#offsets.get(key) === offset) return
+    if ((this.#offsets.get(key) ?? 0) === offset) return
     this.#offsets.set(key, offset)
     this.#isDirty = true
   }

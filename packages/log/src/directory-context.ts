@@ -4,6 +4,8 @@ import { parentOf } from './file-names.ts'
 import { FilePool } from './file-pool.ts'
 import type { Segment } from './segment.ts'
 import { LoadedIndexes } from './segment-indexes.ts'
+import { SharedSync } from './shared-sync.ts'
+import { Slots } from './slots.ts'
 import { TailBudget } from './tail-cache.ts'
 
 /** Open segment files of one directory: half of the 1,024 descriptors that small systems grant a process. */
@@ -12,6 +14,8 @@ export const openFileCountMax = 512
 const indexBytesMax = 64 * 1024 * 1024
 /** Recently appended batches in memory: 64 logs with full tails of 1 MiB. */
 const tailBytesMax = 64 * 1024 * 1024
+/** As many as Node's thread pool has threads. */
+const nameSyncsAtOnce = 4
 
 /** What the logs of one data directory share. */
 export class DirectoryContext implements LogContext {
@@ -27,8 +31,12 @@ export class DirectoryContext implements LogContext {
   #trashCount = 0
   #failed: ClusterError | null = null
 
+  readonly nameSyncs = new Slots(nameSyncsAtOnce)
+  readonly #names: SharedSync
+
   constructor(options: {
     readonly disk: Disk
+    readonly directory: string
     readonly clock: Clock
     readonly logEvent: LogEvent
     readonly openFileCountMax: number
@@ -38,6 +46,7 @@ export class DirectoryContext implements LogContext {
     this.disk = options.disk
     this.clock = options.clock
     this.logEvent = options.logEvent
+    this.#names = new SharedSync(() => options.disk.syncDirectoryLater(options.directory))
     this.#recoveryPointFell = options.recoveryPointFell
     this.#flushed = options.flushed
     this.files = new FilePool(options.disk, options.openFileCountMax)
@@ -65,6 +74,10 @@ export class DirectoryContext implements LogContext {
 
   flushed(elapsedMs: number): void {
     this.#flushed?.(elapsedMs)
+  }
+
+  syncNamesOfLogs(): Promise<void> {
+    return this.#names.request()
   }
 
   #unload(segment: Segment): void {

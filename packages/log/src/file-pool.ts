@@ -66,6 +66,8 @@ export class FilePool {
 /** One file, opened when it is used. Invariant: `sizeBytes` is what the broker wrote, never asked of the disk again. */
 export class PooledFile {
   readonly #pool: FilePool
+  /** Not made yet: its name is free, and making it is left to the first who uses it. */
+  #birth: (() => void) | null = null
   #path: string
   #sizeBytes: number
   #closeWhenSynced = false
@@ -93,8 +95,30 @@ export class PooledFile {
     return file
   }
 
+  static unborn(pool: FilePool, disk: Disk, path: string, makeDirectory: () => void): PooledFile {
+    const file = new PooledFile(pool, path, 0)
+    file.#birth = () => {
+      makeDirectory()
+      const handle = disk.open(path, { create: true })
+      pool.adopt(file, handle)
+    }
+    return file
+  }
+
+  get isUnborn(): boolean {
+    return this.#birth !== null
+  }
+
   get path(): string {
     return this.#path
+  }
+
+  get #handle(): DiskFile {
+    if (this.#birth !== null) {
+      this.#birth()
+      this.#birth = null
+    }
+    return this.#pool.handle(this)
   }
 
   get sizeBytes(): number {
@@ -102,24 +126,24 @@ export class PooledFile {
   }
 
   append(parts: readonly Uint8Array[], sizeBytes: number): void {
-    this.#pool.handle(this).append(parts)
+    this.#handle.append(parts)
     this.#sizeBytes += sizeBytes
   }
 
   read(position: number, lengthBytes: number): Uint8Array {
-    return this.#pool.handle(this).read(position, lengthBytes)
+    return this.#handle.read(position, lengthBytes)
   }
 
   /** Durable when it returns: what is appended after a cut must never meet what was cut off. */
   truncate(sizeBytes: number): void {
-    const handle = this.#pool.handle(this)
+    const handle = this.#handle
     handle.truncate(sizeBytes)
     handle.syncNow()
     this.#sizeBytes = sizeBytes
   }
 
   async sync(): Promise<void> {
-    const handle = this.#pool.handle(this)
+    const handle = this.#handle
     this.syncsUnderWay++
     try {
       await handle.sync()
@@ -130,7 +154,7 @@ export class PooledFile {
   }
 
   syncNow(): void {
-    this.#pool.handle(this).syncNow()
+    this.#handle.syncNow()
   }
 
   renamed(path: string): void {

@@ -6,6 +6,7 @@ import { epochsFileName, metadataFileName, parentOf } from './file-names.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import type { Segment } from './segment.ts'
 import type { Segments } from './segments.ts'
+import { SharedSync } from './shared-sync.ts'
 
 /**
  * Makes one log durable, in groups: a flush covers all that was appended before it began, and all who ask while one is
@@ -24,8 +25,9 @@ export class Flusher {
   #unflushedSinceMs: number | null = null
   /** Per flush under way, the lowest end that a truncation left since it began: it makes no more than that durable. */
   #ends: { end: Offset }[] = []
-  #underWay: Promise<void> | null = null
-  #next: Promise<void> | null = null
+  /** Names that are being made durable: who must know that they are waits for it, too. */
+  #namesUnderWay: Promise<void> | null = null
+  readonly #flushes = new SharedSync(() => this.flushTo(this.#logEndOffset))
 
   constructor(options: {
     readonly context: LogContext
@@ -77,31 +79,18 @@ export class Flusher {
   }
 
   flush(): Promise<void> {
-    if (this.#underWay === null) {
-      this.#underWay = this.flushTo(this.#logEndOffset).finally(() => {
-        this.#underWay = null
-      })
-      return this.#underWay
-    }
-    this.#next ??= this.#underWay.then(
-      () => this.#startNext(),
-      () => this.#startNext(),
-    )
-    return this.#next
-  }
-
-  #startNext(): Promise<void> {
-    this.#next = null
-    return this.flush()
+    return this.#flushes.request()
   }
 
   /** Not past `target`: what is sealed is flushed without the active segment. */
   async flushTo(target: Offset): Promise<void> {
     if (this.#context.failed !== null) throw this.#context.failed
+    // Without a record there is nothing to lose.
+    if (!this.#segments.isOnDisk) return
     const flush = { end: target }
     this.#ends.push(flush)
     try {
-      this.syncNames()
+      await this.#namesSynced()
       const startedMs = this.#context.clock.monotonicMs()
       for (const segment of this.#segments.all.slice()) {
         if (this.#needsSync(segment, target)) await this.#sync(segment)
@@ -156,6 +145,44 @@ export class Flusher {
     if (this.#isDirectoryDirty) {
       disk.syncDirectory(directory)
       this.#isDirectoryDirty = false
+    }
+  }
+
+  async #namesSynced(): Promise<void> {
+    while (this.#namesUnderWay !== null || this.#isNew || this.#isDirectoryDirty) {
+      if (this.#isAbandoned) return
+      this.#namesUnderWay ??= this.#syncNamesLater().finally(() => {
+        this.#namesUnderWay = null
+      })
+      await this.#namesUnderWay
+    }
+  }
+
+  /** Off the loop: with thousands of new logs, their first flushes would stop it for seconds. */
+  async #syncNamesLater(): Promise<void> {
+    const isNew = this.#isNew
+    this.#isNew = false
+    this.#isDirectoryDirty = false
+    await Promise.all([
+      this.#context.nameSyncs.run(() => this.#syncOwnNames(isNew)),
+      isNew && this.#context.syncNamesOfLogs(),
+    ])
+  }
+
+  async #syncOwnNames(isNew: boolean): Promise<void> {
+    if (this.#isAbandoned) return
+    const { directory } = this.#segments
+    // Both are opened before anything is waited for: the directory may be renamed meanwhile.
+    const names = this.#context.disk.syncDirectoryLater(directory)
+    await Promise.all([names, isNew && this.#syncIdentity(directory)])
+  }
+
+  async #syncIdentity(directory: string): Promise<void> {
+    const metadata = this.#context.disk.open(`${directory}/${metadataFileName}`)
+    try {
+      await metadata.sync()
+    } finally {
+      metadata.close()
     }
   }
 

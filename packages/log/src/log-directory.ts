@@ -7,6 +7,7 @@ import type { LogConfig } from './config.ts'
 import { DirectoryContext, openFileCountMax } from './directory-context.ts'
 import * as names from './file-names.ts'
 import { parentOf } from './file-names.ts'
+import { newPartitionLog } from './new-log.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { openPartitionLog } from './recovery.ts'
 
@@ -60,6 +61,7 @@ export class LogDirectory {
     this.#checkpoints = new DirectoryCheckpoints(disk, directory, options.logEvent)
     this.#context = new DirectoryContext({
       disk,
+      directory,
       clock: options.clock,
       logEvent: options.logEvent,
       openFileCountMax: options.openFileCountMax ?? openFileCountMax,
@@ -109,15 +111,27 @@ export class LogDirectory {
     if (this.#context.failed !== null) throw this.#context.failed
     const path = this.#path(names.partitionDirectoryName(log.topicName, log.partition))
     return this.#failing(path, () => {
-      // An earlier topic of this name that was never deleted here.
-      if (this.#disk.exists(path)) this.#retire(path, log, 'stray')
-      this.#checkpoints.forgetDurably(log.topicName, log.partition)
-      this.#disk.makeDirectory(path)
-      const metadata = this.#disk.open(`${path}/${names.metadataFileName}`, { create: true })
-      metadata.append([bytesOf(names.formatPartitionMetadata(log.topicId))])
-      metadata.close()
-      return this.#openLog(path, log, true)
+      this.#checkpoints.forget(log.topicName, log.partition)
+      const makeDirectory = (): void => this.#makeDirectory(path, log)
+      const made = newPartitionLog({
+        ...log,
+        context: this.#context,
+        directory: path,
+        makeDirectory,
+      })
+      this.#logs.set(key, made)
+      return made
     })
+  }
+
+  #makeDirectory(path: string, log: NewLog): void {
+    // An earlier topic of this name that was never deleted here.
+    if (this.#disk.exists(path)) this.#retire(path, log, 'stray')
+    this.#checkpoints.forgetDurably(log.topicName, log.partition)
+    this.#disk.makeDirectory(path)
+    const metadata = this.#disk.open(`${path}/${names.metadataFileName}`, { create: true })
+    metadata.append([bytesOf(names.formatPartitionMetadata(log.topicId))])
+    metadata.close()
   }
 
   /** The name is free at once; the bytes go after `file.delete.delay.ms`, off the loop. */
@@ -125,6 +139,7 @@ export class LogDirectory {
     const log = this.log(topicId, partition)
     if (log === undefined) return
     const retired = this.#removeLog(log, 'delete')
+    if (retired === null) return
     const { clock } = this.#context
     this.#context.later(clock.monotonicMs() + log.config.fileDeleteDelayMs, () =>
       this.#context.removeDirectory(retired),
@@ -135,7 +150,9 @@ export class LogDirectory {
   strays(known: (topicId: TopicId, partition: number) => boolean): string[] {
     const moved: string[] = []
     for (const log of this.#logs.values()) {
-      if (!known(log.topicId, log.partition)) moved.push(this.#removeLog(log, 'stray'))
+      if (known(log.topicId, log.partition)) continue
+      const retired = this.#removeLog(log, 'stray')
+      if (retired !== null) moved.push(retired)
     }
     return moved
   }
@@ -202,7 +219,7 @@ export class LogDirectory {
       return
     }
     try {
-      this.#openLog(path, log, false)
+      this.#openLog(path, log)
     } catch (error) {
       if (!(error instanceof ClusterError) || error.code !== 'CORRUPT') throw error
       const damaged = { ...parsed, topicId, directory: path, error }
@@ -231,7 +248,7 @@ export class LogDirectory {
     if (!hasRecords) this.#context.removeDirectory(retired)
   }
 
-  #openLog(path: string, log: NewLog, isNew: boolean): PartitionLog {
+  #openLog(path: string, log: NewLog): void {
     const { topicName, partition } = log
     const opened = openPartitionLog({
       ...log,
@@ -242,17 +259,17 @@ export class LogDirectory {
       highWatermark: this.#checkpoints.highWatermark(topicName, partition),
       firstDirtyOffset: this.#checkpoints.firstDirtyOffset(topicName, partition),
       isClean: this.wasCleanShutdown,
-      isNew,
     })
     this.#logs.set(partitionKey(log.topicId, partition), opened)
     this.#checkpoints.clampHighWatermark(opened)
-    return opened
   }
 
-  #removeLog(log: PartitionLog, suffix: 'delete' | 'stray'): string {
+  /** Null: it never came to the disk. */
+  #removeLog(log: PartitionLog, suffix: 'delete' | 'stray'): string | null {
     this.#logs.delete(partitionKey(log.topicId, log.partition))
     log.abandon()
     this.#checkpoints.forget(log.topicName, log.partition)
+    if (!log.isOnDisk) return null
     return this.#failing(log.directory, () => this.#retire(log.directory, log, suffix))
   }
 

@@ -134,6 +134,11 @@ export class PartitionLog {
     return this.#segments.directory
   }
 
+  /** False: it never had a record, and there is nothing of it outside of memory. */
+  get isOnDisk(): boolean {
+    return this.#segments.isOnDisk
+  }
+
   /** Closed, deleted or set aside: it takes nothing, and nothing more of it becomes durable. */
   get isClosed(): boolean {
     return this.#isClosed

@@ -27,7 +27,6 @@ export interface OpenLogOptions {
   readonly firstDirtyOffset: Offset
   /** The last stop was clean: what the checkpoints say is tried first. */
   readonly isClean: boolean
-  readonly isNew: boolean
 }
 
 /**
@@ -72,9 +71,9 @@ export function openPartitionLog(options: OpenLogOptions): PartitionLog {
     logEndOffset,
     recoveryPoint: Math.min(options.recoveryPoint, logEndOffset),
     firstDirtyOffset: Math.min(options.firstDirtyOffset, logEndOffset),
-    recovery: isRestored || options.isNew ? null : opened.report,
+    recovery: isRestored ? null : opened.report,
     // A process that was killed may have left names that no sync made durable.
-    isNew: !options.isClean || options.isNew,
+    isNew: !options.isClean,
   })
 }
 

@@ -21,12 +21,26 @@ export class Segments implements SegmentOwner {
   readonly context: LogContext
   readonly #config: () => LogConfig
   readonly #list: Segment[] = []
+  /** Null: the log is on the disk. */
+  #makeDirectory: (() => void) | null
   #damageReportedMs = -Infinity
 
-  constructor(context: LogContext, directory: string, config: () => LogConfig) {
+  /** `makeDirectory`: the log is new, and comes to the disk with its first record. */
+  constructor(
+    context: LogContext,
+    directory: string,
+    config: () => LogConfig,
+    makeDirectory: (() => void) | null = null,
+  ) {
     this.context = context
+    this.#makeDirectory = makeDirectory
     this.directory = directory
     this.#config = config
+  }
+
+  /** False: it never had a record, and there is nothing of it outside of memory. */
+  get isOnDisk(): boolean {
+    return this.#makeDirectory === null
   }
 
   get all(): readonly Segment[] {
@@ -63,10 +77,26 @@ export class Segments implements SegmentOwner {
 
   create(baseOffset: Offset): Segment {
     const { files, disk } = this.context
+    this.#bear()
     const path = Segment.path(this.directory, baseOffset)
     const segment = this.#push(baseOffset, PooledFile.create(files, disk, path))
     segment.indexes = emptyIndexes(this.directory, baseOffset)
     return segment
+  }
+
+  /** The first of a new log, whose file and directory are made when it is used. */
+  createUnborn(): Segment {
+    const { files, disk } = this.context
+    const path = Segment.path(this.directory, 0)
+    return this.#push(
+      0,
+      PooledFile.unborn(files, disk, path, () => this.#bear()),
+    )
+  }
+
+  #bear(): void {
+    this.#makeDirectory?.()
+    this.#makeDirectory = null
   }
 
   #push(baseOffset: Offset, file: PooledFile): Segment {
@@ -110,6 +140,7 @@ export class Segments implements SegmentOwner {
   }
 
   #load(segment: Segment): SegmentIndexes {
+    if (segment.file.isUnborn) return this.reset(segment)
     const summary = this.summaryOf(segment)
     if (summary !== null && summary.sizeBytes === segment.sizeBytes) {
       const loaded = loadIndexes(this.context.disk, this.directory, summary)
@@ -288,6 +319,7 @@ export class Segments implements SegmentOwner {
   #retire(segment: Segment, paths: string[], keepSnapshot = false): void {
     const { disk, indexes } = this.context
     indexes.forget(segment)
+    if (segment.file.isUnborn) return
     for (const kind of segmentFileKinds) {
       const path = `${this.directory}/${segmentFileName(segment.baseOffset, kind)}`
       if (kind !== 'log' && !disk.exists(path)) continue

@@ -245,7 +245,7 @@ class Fuzz {
     log.config = { ...log.config, retentionBytes: -1 }
     expect(log.logStartOffset).toBeLessThanOrEqual(Math.max(highWatermark, model.startOffset))
     this.dropBelow(log.logStartOffset)
-    this.bench.disk.syncDirectory(this.bench.logDirectory)
+    if (log.isOnDisk) this.bench.disk.syncDirectory(this.bench.logDirectory)
     this.bench.clock.advance(prng.between(0, 100_000))
   }
 

@@ -51,8 +51,8 @@ test('the files of a directory are those of Kafka', async () => {
 
 test('topics with dots and dashes in their names keep them', async () => {
   const bench = new Bench()
-  create(bench, 'a-1.b_c-7', 3)
-  create(bench, '__consumer_offsets', 12)
+  create(bench, 'a-1.b_c-7', 3).appendAsLeader(batch(), 0)
+  create(bench, '__consumer_offsets', 12).appendAsLeader(batch(), 0)
   await bench.restart()
   const names = [...bench.directory.logs()].map(log => `${log.topicName} ${log.partition}`)
   expect(names.sort()).toEqual(['__consumer_offsets 12', 'a-1.b_c-7 3'])
@@ -66,6 +66,7 @@ test('a deleted log frees its name at once and its bytes after the delay', () =>
   expect(bench.disk.list('data')).toEqual([`orders-0.${topicId}-delete`])
   const again = create(bench, topicName, 0)
   expect(again).toMatchObject({ logEndOffset: 0, topicId: otherId })
+  again.appendAsLeader(batch(), 0)
   bench.clock.advance(60_000)
   expect(bench.disk.list('data').filter(name => name.startsWith('orders'))).toEqual(['orders-0'])
 })
@@ -105,7 +106,7 @@ test('deleting a log while it is flushed harms nothing', async () => {
 test('logs that nobody knows are set aside and never served', () => {
   const bench = new Bench()
   bench.append()
-  create(bench, 'other', 1)
+  create(bench, 'other', 1).appendAsLeader(batch(), 0)
   expect(bench.directory.strays(id => id === otherId)).toEqual([`data/orders-0.${topicId}-stray`])
   expect(bench.directory.log(topicId, 0)).toBe(undefined)
   bench.kill('process')
@@ -116,7 +117,8 @@ test('logs that nobody knows are set aside and never served', () => {
 test('a directory without an identity is kept aside if it has records, else removed', () => {
   const bench = new Bench()
   bench.append()
-  create(bench, 'empty', 0)
+  create(bench, 'empty', 0).appendAsLeader(batch(), 0)
+  bench.disk.damage('data/empty-0/00000000000000000000.log', () => new Uint8Array(0))
   bench.disk.removeFile('data/orders-0/partition.metadata')
   bench.disk.damage('data/empty-0/partition.metadata', () => new Uint8Array(60))
   bench.kill('process')

@@ -76,6 +76,15 @@ export class GuardedDisk implements Disk {
     this.#write(() => this.#disk.syncDirectory(directory))
   }
 
+  async syncDirectoryLater(directory: string): Promise<void> {
+    try {
+      await this.#live.syncDirectoryLater(directory)
+    } catch (error) {
+      this.#failed(error)
+      throw error
+    }
+  }
+
   get #live(): Disk {
     this.#check()
     return this.#disk

@@ -68,6 +68,10 @@ export class MemoryDisk implements Disk {
   }
 
   syncDirectory(): void {}
+
+  syncDirectoryLater(): Promise<void> {
+    return Promise.resolve()
+  }
 }
 
 class MemoryFile implements DiskFile {

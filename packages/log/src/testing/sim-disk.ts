@@ -145,6 +145,18 @@ export class SimDisk implements Disk {
     this.#settle(found)
   }
 
+  async syncDirectoryLater(directory: string): Promise<void> {
+    const found = this.#find(directory)
+    if (!(found instanceof SimDirectory)) throw failed('syncDirectory', directory, 'no directory')
+    const life = this.#life
+    const covered = new Set(this.#nameOperations)
+    await new Promise<void>(resolve => this.#afterSync(resolve))
+    if (this.#life !== life) return new Promise(() => undefined)
+    this.check('syncDirectory', directory)
+    this.#settle(found, covered)
+    return undefined
+  }
+
   /** The machine stops; what `mode` lets survive is what the next life finds. */
   crash(mode: CrashMode): void {
     this.#life++
@@ -212,10 +224,11 @@ export class SimDisk implements Disk {
     return this.capacityBytes === Infinity ? Infinity : this.capacityBytes - this.#root.sizeBytes
   }
 
-  #settle(directory: SimDirectory): void {
+  #settle(directory: SimDirectory, covered?: ReadonlySet<NameOperation>): void {
     const left: NameOperation[] = []
     for (const operation of this.#nameOperations) {
-      if (operation.directories.includes(directory)) operation.apply()
+      const isCovered = covered === undefined || covered.has(operation)
+      if (isCovered && operation.directories.includes(directory)) operation.apply()
       else left.push(operation)
     }
     this.#nameOperations = left

@@ -79,6 +79,10 @@ export class MemoryDisk implements Disk {
 
   syncDirectory(_directory: string): void {}
 
+  syncDirectoryLater(_directory: string): Promise<void> {
+    return Promise.resolve()
+  }
+
   #put(name: string, content: MemoryContent): void {
     const [parent, last] = split(name)
     const siblings = this.#directories.get(parent)

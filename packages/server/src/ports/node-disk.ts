@@ -90,6 +90,20 @@ export class NodeDisk implements Disk {
     attempt('sync directory', full, () => syncDirectoryAt(full))
   }
 
+  async syncDirectoryLater(directory: string): Promise<void> {
+    const full = this.#resolve(directory)
+    try {
+      const handle = await fs.promises.open(full, 'r')
+      try {
+        await handle.sync()
+      } finally {
+        await handle.close()
+      }
+    } catch (error) {
+      throw diskError('sync directory', full, error)
+    }
+  }
+
   #resolve(path: string): string {
     return isAbsolute(path) ? path : join(this.#root, path)
   }

@@ -1,0 +1,119 @@
+import { Prng } from '@trimaran/common'
+import { expect, test } from 'vitest'
+import { defaultLogConfig } from '../src/index.ts'
+import { type DiskOperation, SimDisk } from '../src/testing/index.ts'
+import { batch, Bench, settle, topicId, topicName } from './support.ts'
+
+const logCount = 1_000
+
+function countOperations(disk: SimDisk): Map<string, number> {
+  const counts = new Map<string, number>()
+  disk.fault = (operation: DiskOperation, path: string) => {
+    const key = operation === 'syncDirectory' ? `${operation} ${path}` : operation
+    counts.set(key, (counts.get(key) ?? 0) + 1)
+    return null
+  }
+  return counts
+}
+
+function createMany(bench: Bench, count = logCount) {
+  return Array.from({ length: count }, (_, partition) =>
+    bench.directory.create({ topicId, topicName: 'idle', partition, config: defaultLogConfig }),
+  )
+}
+
+test('a log without a record costs the disk nothing: not when it is made, flushed, retained, closed or deleted', async () => {
+  const bench = new Bench()
+  const counts = countOperations(bench.disk)
+  const logs = createMany(bench)
+  for (const log of logs) {
+    log.assignLeaderEpoch(3, 0)
+    await log.flush()
+    log.rollIfDue(bench.clock.wallMs())
+    expect(log.enforceRetention(0, bench.clock.wallMs())).toBe(0)
+    expect(log.offsetForTimestamp(0)).toBe(null)
+    expect(log.maxTimestamp()).toBe(null)
+    expect(log).toMatchObject({ isOnDisk: false, sizeBytes: 0, recoveryPoint: 0, latestEpoch: 3 })
+  }
+  bench.directory.delete(topicId, 0)
+  bench.directory.strays((_id, partition) => partition !== 1)
+  expect([...bench.directory.logs()]).toHaveLength(logCount - 2)
+  bench.directory.checkpointRecoveryPoints()
+  expect(counts).toEqual(new Map())
+  await bench.directory.close({ brokerEpoch: 1 })
+  expect(counts).toEqual(new Map([['writeFileAtomic', 1]]))
+  expect(bench.disk.list('data')).toEqual(['.kafka_cleanshutdown'])
+})
+
+test('a log comes to the disk with its first record, and is durable with its first flush', async () => {
+  const bench = new Bench()
+  bench.append({}, 4)
+  expect(bench.log.isOnDisk).toBe(true)
+  await bench.log.flush()
+  bench.kill('lose-all')
+  expect(bench.directory.log(topicId, 0)).toMatchObject({ logEndOffset: 1, latestEpoch: 4 })
+})
+
+test('an empty log that is to begin later is on the disk before it says so', () => {
+  const bench = new Bench()
+  bench.log.truncateFullyAndStartAt(70)
+  bench.kill('lose-all')
+  expect(bench.directory.log(topicId, 0)).toMatchObject({ logStartOffset: 70, logEndOffset: 70 })
+})
+
+test('the directory of an earlier topic makes way when the first record comes', () => {
+  const bench = new Bench()
+  bench.append()
+  const before = bench.disk.clone()
+  const other = new Bench({ disk: before })
+  expect(other.directory.log(topicId, 0)?.logEndOffset).toBe(1)
+  const otherId = 'AAAAAAAAAAAAAAAAAAAAAg'
+  const log = other.directory.create({
+    topicId: otherId,
+    topicName,
+    partition: 0,
+    config: defaultLogConfig,
+  })
+  expect(before.list('data')).toEqual(['orders-0'])
+  log.appendAsLeader(batch(), 0)
+  expect(before.list('data')).toEqual(['orders-0', `orders-0.${otherId}-stray`])
+  other.kill('process')
+  expect(other.directory.log(otherId, 0)?.logEndOffset).toBe(1)
+})
+
+test('the first flushes of a thousand logs share the sync of their common directory', async () => {
+  const bench = new Bench({ disk: new SimDisk({ random: new Prng(1) }) })
+  const logs = createMany(bench)
+  for (const log of logs) log.appendAsLeader(batch(), 0)
+  const counts = countOperations(bench.disk)
+  await Promise.all(logs.map(log => log.flush()))
+  expect(counts.get('syncDirectory data')).toBeLessThanOrEqual(2)
+  bench.kill('lose-all')
+  expect([...bench.directory.logs()]).toHaveLength(logCount)
+})
+
+test('nothing is claimed before the names are durable, whoever asks while they are being synced', async () => {
+  const syncs: (() => void)[] = []
+  const disk = new SimDisk({ random: new Prng(1), afterSync: complete => syncs.push(complete) })
+  const bench = new Bench({ disk })
+  bench.append()
+  const { log } = bench
+  void log.flush()
+  log.roll()
+  await settle()
+  const names = syncs.splice(0)
+  expect(names).toHaveLength(3)
+  for (const complete of names.slice(0, 2)) complete()
+  await settle()
+  expect(syncs).toHaveLength(0)
+  expect(log.recoveryPoint).toBe(0)
+  names[2]?.()
+  for (let round = 0; round < 5; round++) {
+    await settle()
+    for (const complete of syncs.splice(0)) complete()
+  }
+  await settle()
+  expect(log.recoveryPoint).toBe(1)
+  bench.kill('lose-all')
+  expect(bench.directory.log(topicId, 0)).toMatchObject({ logEndOffset: 1 })
+})
