@@ -121,6 +121,7 @@ export class SimNode {
         clock: new SimClock(this.#world, this.owner, wallSkewMs),
         random: this.#random.fork(this.owner.incarnation),
         disk: this.disks.logs,
+        replicasPerTurn: 2,
         durable: this.disks.quorum.durable.load(),
         store: this.disks.store(this.#world, this.owner),
         links: new SimLinks(this.#network, this.host),

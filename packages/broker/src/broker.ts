@@ -46,6 +46,8 @@ export interface BrokerOptions {
   readonly metrics?: BrokerMetrics
   /** Mistakes to make on purpose, for tests of the simulator only. */
   readonly bugs?: ReadonlySet<ReplicationBug>
+  /** See ReplicaManagerOptions. */
+  readonly replicasPerTurn?: number
 }
 
 /** For /status, the CLI and tests. */
@@ -100,6 +102,7 @@ export class Broker implements MetadataPublisher {
       metrics: this.metrics.replication,
       epochs: { brokerEpoch },
       ...(options.bugs && { bugs: options.bugs }),
+      ...(options.replicasPerTurn && { replicasPerTurn: options.replicasPerTurn }),
     })
     const topicCreator = new TopicAutoCreator({ clock, controller, config, logEvent })
     this.#groups = new Groups({

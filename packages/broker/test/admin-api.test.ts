@@ -1,6 +1,7 @@
 import { ClusterError, zeroUuid } from '@trimaran/common'
 import { apis, errorCodes } from '@trimaran/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { partitionsPerForwardMax } from '../src/forward.ts'
 import type { TestClient } from './support/client.ts'
 import { TestCluster } from './support/test-cluster.ts'
 
@@ -48,6 +49,51 @@ test('a topic is created through any broker, and that broker knows it when it an
       configSource: 5,
     },
   )
+})
+
+test('what concerns thousands of partitions is asked of the controller in parts', async () => {
+  const { controller } = cluster
+  const sizes: number[] = []
+  const request = controller.request.bind(controller)
+  controller.request = (kind, asked, timeoutMs) => {
+    if ('topics' in asked) sizes.push(asked.topics?.length ?? 0)
+    return request(kind, asked, timeoutMs)
+  }
+  const topics = Array.from({ length: 95 }, (_, at) => newTopic(`t${at}`, 20))
+  const created = await client.call(apis.createTopics, 7, {
+    topics: [...topics, newTopic('wide', partitionsPerForwardMax + 1), newTopic('last')],
+    timeoutMs: 10_000,
+    validateOnly: false,
+  })
+  expect(created.topics.filter(topic => topic.errorCode === 0)).toHaveLength(97)
+  expect(sizes).toEqual([25, 25, 25, 20, 1, 1])
+  sizes.length = 0
+  const removed = await client.call(apis.deleteTopics, 6, {
+    topics: topics.map(({ name }) => ({ name, topicId: zeroUuid })),
+    timeoutMs: 10_000,
+  })
+  expect(removed.responses.filter(topic => topic.errorCode === 0)).toHaveLength(95)
+  expect(sizes).toEqual([25, 25, 25, 20])
+})
+
+test('when the controller is lost in the middle, what it did is told, and the rest is not tried', async () => {
+  const { controller } = cluster
+  const request = controller.request.bind(controller)
+  let asked = 0
+  controller.request = (kind, body, timeoutMs) => {
+    if (++asked === 2) return Promise.reject(new ClusterError('RPC_TIMEOUT', 'nobody there'))
+    return request(kind, body, timeoutMs)
+  }
+  const answer = await client.call(apis.createTopics, 7, {
+    topics: Array.from({ length: 75 }, (_, at) => newTopic(`t${at}`, 20)),
+    timeoutMs: 10_000,
+    validateOnly: false,
+  })
+  const codes = answer.topics.map(topic => topic.errorCode)
+  expect(codes).toEqual(
+    Array.from({ length: 75 }, (_, at) => (at < 25 ? 0 : errorCodes.REQUEST_TIMED_OUT)),
+  )
+  expect(asked).toBe(2)
 })
 
 test('duplicates and the topic of the quorum are refused, the rest is created', async () => {

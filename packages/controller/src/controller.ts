@@ -30,6 +30,7 @@ import {
   type ControllerBug,
   type ControllerConfig,
   type Decision,
+  recordsPerEntryMax,
   recordsPerOperationMax,
 } from './cluster.ts'
 import { ClusterIndex } from './cluster-index.ts'
@@ -41,6 +42,14 @@ import { type ControllerMetrics, metricsOf, metricsWhenInactive } from './metric
 import { electionsFor, partitionsOf } from './partition-changes.ts'
 import { allocateProducerIds } from './producer-ids.ts'
 import { createPartitions, createTopics, deleteTopics } from './topics.ts'
+
+/** All or nothing. */
+const userOperations: ReadonlySet<Kind> = new Set([
+  'createTopics',
+  'deleteTopics',
+  'createPartitions',
+  'alterConfigs',
+])
 
 /** The quorum's log, seen from its leader. */
 export interface MetadataLog {
@@ -201,7 +210,9 @@ export class Controller {
       return Promise.reject(error)
     }
     const decision = this.#decide(term, { kind, request } as Command)
-    const isWritten = this.#write(term, decision.records)
+    const isWhole = userOperations.has(kind)
+    const entryMax = isWhole ? recordsPerOperationMax : recordsPerEntryMax
+    const isWritten = this.#write(term, decision.records, entryMax)
     if (!isWritten) return Promise.reject(notController())
     if (term.pendingEnd <= term.committedEnd) {
       return Promise.resolve(decision.response as ResponseOf<K>)
@@ -335,14 +346,18 @@ export class Controller {
    * Replays first, so that what does not fit is never appended. False: this node does not lead any more, and has
    * resigned.
    */
-  #write(term: Term, records: readonly MetadataRecord[]): boolean {
+  #write(
+    term: Term,
+    records: readonly MetadataRecord[],
+    entryMax: number = recordsPerEntryMax,
+  ): boolean {
     if (this.#term !== term) return false
     if (records.length === 0) return true
     const delta = new Delta(term.view)
     for (const record of records) delta.replay(record)
     let endOffset = term.pendingEnd
-    for (let at = 0; at < records.length; at += recordsPerOperationMax) {
-      const entry = records.slice(at, at + recordsPerOperationMax)
+    for (let at = 0; at < records.length; at += entryMax) {
+      const entry = records.slice(at, at + entryMax)
       const appended = this.#log.append(entry)
       if (appended === null) {
         this.resign()

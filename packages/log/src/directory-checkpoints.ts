@@ -129,6 +129,7 @@ export class DirectoryCheckpoints {
 
   writeOffsets(logs: Iterable<PartitionLog>): void {
     for (const log of logs) {
+      if (!log.isOnDisk) continue
       this.#recoveryPoints.set(log.topicName, log.partition, log.recoveryPoint)
       if (log.firstDirtyOffset > 0) {
         this.#firstDirtyOffsets.set(log.topicName, log.partition, log.firstDirtyOffset)

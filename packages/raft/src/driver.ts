@@ -1,7 +1,7 @@
 import type { Clock, LogEvent, NodeId, Offset, QuorumEpoch, Random } from '@trimaran/common'
 import type { Bugs } from './bugs.ts'
 import type { Envelope, Input, Notice } from './effects.ts'
-import type { Limits } from './limits.ts'
+import { defaultLimits, entryOverheadBytes, type Limits } from './limits.ts'
 import { describe as describeMajority } from './majority.ts'
 import type { Message, SnapshotId, Voter } from './messages.ts'
 import type { DurableState, QuorumStore, RaftConfig, RaftListener, RaftNetwork } from './ports.ts'
@@ -51,6 +51,8 @@ export interface ReplicaStatus {
   readonly lastCaughtUpMs: number
 }
 
+type Committed = Extract<Notice, { kind: 'committed' }>
+
 /**
  * The only impure thing about the quorum: turns effects into port calls and completions into inputs.
  *
@@ -62,6 +64,9 @@ export class RaftDriver {
   readonly #options: RaftDriverOptions
   readonly #notices: Notice[] = []
   #notifying = false
+  /** The rest of the notices is for the next turn. */
+  #resume: (() => void) | null = null
+  #bytesLeft: number
   /** Writes not durable yet, oldest first, each with what may leave once it is. */
   readonly #writes: { readonly id: number; readonly send: Envelope[] }[] = []
   #armedMs = Infinity
@@ -74,6 +79,11 @@ export class RaftDriver {
   constructor(options: RaftDriverOptions) {
     this.#options = options
     this.#raft = new Raft(options)
+    this.#bytesLeft = this.#bytesPerTurn
+  }
+
+  get #bytesPerTurn(): number {
+    return (this.#options.limits ?? defaultLimits).committedBytesPerTurn
   }
 
   start(): void {
@@ -127,6 +137,7 @@ export class RaftDriver {
   stop(): void {
     this.#stopped = true
     this.#disarm()
+    this.#resume?.()
     this.#settleResigning()
   }
 
@@ -183,16 +194,41 @@ export class RaftDriver {
   }
 
   #notify(): void {
-    if (this.#notifying) return
+    if (this.#notifying || this.#resume !== null) return
     this.#notifying = true
     try {
       for (let next = this.#notices.shift(); next !== undefined; next = this.#notices.shift()) {
         if (this.#stopped) return
-        this.#tell(next)
+        this.#tell(next.kind === 'committed' ? this.#partForThisTurn(next) : next)
+        if (this.#bytesLeft > 0) continue
+        this.#putOff()
+        return
       }
     } finally {
       this.#notifying = false
     }
+  }
+
+  /** Much may be committed at once, and whoever applies it must not keep the event loop from votes and heartbeats. */
+  #partForThisTurn(notice: Committed): Committed {
+    const { entries, endOffset } = notice
+    let count = 0
+    while (count < entries.length && this.#bytesLeft > 0) {
+      this.#bytesLeft -= entryOverheadBytes + (entries[count++]?.payload.length ?? 0)
+    }
+    const next = entries[count]
+    if (next === undefined) return notice
+    this.#notices.unshift({ kind: 'committed', entries: entries.slice(count), endOffset })
+    return { kind: 'committed', entries: entries.slice(0, count), endOffset: next.offset }
+  }
+
+  #putOff(): void {
+    const { clock } = this.#options
+    this.#resume = clock.wakeAt(clock.monotonicMs(), () => {
+      this.#resume = null
+      this.#bytesLeft = this.#bytesPerTurn
+      this.#notify()
+    })
   }
 
   #tell(notice: Notice): void {

@@ -5,6 +5,7 @@ export interface Limits {
   readonly fetchResponseBytesMax: number
   readonly snapshotChunkBytesMax: number
   readonly replicasMax: number
+  readonly committedBytesPerTurn: number
 }
 
 /**
@@ -28,7 +29,18 @@ export const snapshotBytesMax = 1024 * 1024 * 1024
 /** Four times the 1,000 brokers planned for; the longest silent observer makes room. About 200 bytes each. */
 export const replicasMax = 4096
 
-export const defaultLimits: Limits = { fetchResponseBytesMax, snapshotChunkBytesMax, replicasMax }
+/**
+ * Payload of committed entries that the listener gets in one turn of the event loop, or one entry if that one is larger:
+ * some 600 records of the metadata, which take it about 10 ms.
+ */
+export const committedBytesPerTurn = 64 * 1024
+
+export const defaultLimits: Limits = {
+  fetchResponseBytesMax,
+  snapshotChunkBytesMax,
+  replicasMax,
+  committedBytesPerTurn,
+}
 
 /** An observer silent for this long is forgotten, as in Kafka. */
 export const observerSessionMs = 300_000

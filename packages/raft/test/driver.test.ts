@@ -1,6 +1,7 @@
 import { Prng } from '@trimaran/common'
 import { expect, test } from 'vitest'
 import { RaftDriver } from '../src/driver.ts'
+import { defaultLimits, entryOverheadBytes } from '../src/limits.ts'
 import type { Message } from '../src/messages.ts'
 import type { DurableState, QuorumStore, RaftListener } from '../src/ports.ts'
 import { DurableLog } from '../src/testing/simulated-store.ts'
@@ -23,6 +24,7 @@ function rig(
     disk?: DurableLog
     store?: (disk: DurableLog) => QuorumStore
     onTold?: (rig: Rig, line: string) => void
+    committedBytesPerTurn?: number
   } = {},
 ): Rig {
   const { voters = [1], disk = new DurableLog(), onTold = () => {} } = options
@@ -69,6 +71,9 @@ function rig(
     network: { send: (to, message) => made.sent.push({ to, message }) },
     store: options.store?.(disk) ?? instant,
     listener,
+    ...(options.committedBytesPerTurn !== undefined && {
+      limits: { ...defaultLimits, committedBytesPerTurn: options.committedBytesPerTurn },
+    }),
     logEvent: (level, phrase, fields) => made.roles.push([level, phrase, fields]),
   })
   made.driver.start()
@@ -116,6 +121,34 @@ test('a quorum of one leads at once and commits what it is given', () => {
     'leading 1',
     'committed 2=a 3=b end=4',
   ])
+})
+
+test('what is committed at once is told in turns of a bounded size, and nothing overtakes it', () => {
+  const perTurn = 2 * (entryOverheadBytes + 1)
+  const { world, told, driver } = rig({ committedBytesPerTurn: perTurn })
+  pass(world, 150)
+  const before = told.length
+  driver.propose(['a', 'b', 'c', 'd', 'e'].map(encode))
+  driver.propose([encode('f')])
+  expect(driver.status.highWatermark).toBe(8)
+  expect(told.slice(before)).toEqual(['committed 2=a 3=b end=4'])
+  pass(world, 10)
+  expect(told.slice(before)).toEqual([
+    'committed 2=a 3=b end=4',
+    'committed 4=c 5=d end=6',
+    'committed 6=e end=7',
+    'committed 7=f end=8',
+  ])
+})
+
+test('a stopped driver tells nothing of what it had put off', () => {
+  const { world, told, driver } = rig({ committedBytesPerTurn: 1 })
+  pass(world, 150)
+  driver.propose(['a', 'b', 'c'].map(encode))
+  const before = told.length
+  driver.stop()
+  pass(world, 10)
+  expect(told).toHaveLength(before)
 })
 
 test('a listener that proposes while it is told hears everything once and in order', () => {

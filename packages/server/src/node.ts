@@ -59,6 +59,8 @@ export interface ClusterNodeOptions {
   readonly simulated?: SimulatedMistakes
   /** Where the node's numbers go, beside those of its host. */
   readonly metrics?: MetricsRegistry
+  /** Replicas that metadata may change in one turn of the event loop: few in a simulation, which has few. */
+  readonly replicasPerTurn?: number
 }
 
 /** Rules to break on purpose, so that the simulator can prove that it notices. Never set in production. */
@@ -153,6 +155,7 @@ export class ClusterNode {
             onFatal: error => this.#fatal(error),
             metrics,
             ...(simulated.replication && { bugs: simulated.replication }),
+            ...(options.replicasPerTurn && { replicasPerTurn: options.replicasPerTurn }),
           })
     const addresses = {
       onMetadata: (delta: Delta, image: Image) => this.#learnBrokers(delta, image),

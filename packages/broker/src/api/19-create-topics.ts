@@ -10,13 +10,15 @@
  */
 import { configSources, describeTopicConfigs } from '@trimaran/metadata'
 import { apis, errorCodes, type RequestOf, type ResponseOf } from '@trimaran/protocol'
-import { forward } from '../forward.ts'
+import { forward, type Forwarded, inParts } from '../forward.ts'
 import { clusterMetadataTopic } from '../topics.ts'
 import { duplicatesOf } from './duplicates.ts'
 import { handler, type HandlerContext } from './handler.ts'
 
 type Request = RequestOf<typeof apis.createTopics>
 type TopicRequest = Request['topics'][number]
+type Failure = Extract<Forwarded<'createTopics'>, { kind: 'failed' }>
+type Answered = Extract<Forwarded<'createTopics'>, { kind: 'answered' }>
 type TopicAnswer = ResponseOf<typeof apis.createTopics>['topics'][number]
 
 export const createTopics = handler(
@@ -44,36 +46,63 @@ export const createTopics = handler(
 
 async function create(
   wanted: readonly TopicRequest[],
-  { timeoutMs, validateOnly }: Request,
+  request: Request,
   answers: Map<string, TopicAnswer>,
   context: HandlerContext,
 ): Promise<void> {
-  const forwarded = await forward(
-    context.controller,
-    'createTopics',
-    {
-      validateOnly,
-      topics: wanted.map(topic => ({
-        name: topic.name,
-        partitionCount: topic.numPartitions,
-        replicationFactor: topic.replicationFactor,
-        assignments: topic.assignments.map(({ partitionIndex, brokerIds }) => ({
-          partition: partitionIndex,
-          brokerIds,
-        })),
-        configs: topic.configs,
-      })),
-    },
-    timeoutMs,
-  )
-  if (forwarded.kind === 'failed') {
-    const { errorCode, errorMessage } = forwarded
-    for (const { name } of wanted) answers.set(name, failed(name, errorCode, errorMessage))
-    return
-  }
-  const configsByName = new Map(wanted.map(topic => [topic.name, topic.configs]))
+  const deadlineMs = context.clock.monotonicMs() + request.timeoutMs
   const created: string[] = []
-  for (const topic of forwarded.response.topics) {
+  let failure: Failure | null = null
+  // Topics of one request are created independently of each other, as in Kafka.
+  for (const part of inParts(wanted, partitionCountOf)) {
+    const forwarded: Forwarded<'createTopics'> =
+      failure ?? (await forwardPart(part, request, deadlineMs, context))
+    if (forwarded.kind === 'answered') {
+      take(forwarded.response.topics, part, created, answers, context)
+      continue
+    }
+    // Nobody answers: the rest would wait as long.
+    failure = forwarded
+    const { errorCode, errorMessage } = forwarded
+    for (const { name } of part) answers.set(name, failed(name, errorCode, errorMessage))
+  }
+  if (request.validateOnly) return
+  await context.imageWaiters.until(image => created.every(name => image.topicsByName.has(name)))
+}
+
+/** −1 for the default of the cluster, which is small. */
+const partitionCountOf = (topic: TopicRequest): number =>
+  Math.max(topic.numPartitions, topic.assignments.length)
+
+function forwardPart(
+  part: readonly TopicRequest[],
+  { validateOnly }: Request,
+  deadlineMs: number,
+  context: HandlerContext,
+): Promise<Forwarded<'createTopics'>> {
+  const topics = part.map(topic => ({
+    name: topic.name,
+    partitionCount: topic.numPartitions,
+    replicationFactor: topic.replicationFactor,
+    assignments: topic.assignments.map(({ partitionIndex, brokerIds }) => ({
+      partition: partitionIndex,
+      brokerIds,
+    })),
+    configs: topic.configs,
+  }))
+  const leftMs = deadlineMs - context.clock.monotonicMs()
+  return forward(context.controller, 'createTopics', { validateOnly, topics }, leftMs)
+}
+
+function take(
+  topics: Answered['response']['topics'],
+  part: readonly TopicRequest[],
+  created: string[],
+  answers: Map<string, TopicAnswer>,
+  context: HandlerContext,
+): void {
+  const configsByName = new Map(part.map(topic => [topic.name, topic.configs]))
+  for (const topic of topics) {
     if (topic.errorCode !== errorCodes.NONE) {
       answers.set(topic.name, failed(topic.name, topic.errorCode, topic.errorMessage))
       continue
@@ -88,9 +117,6 @@ async function create(
       replicationFactor: topic.replicationFactor,
       configs: configsOfNew(configsByName.get(topic.name) ?? [], context),
     })
-  }
-  if (!validateOnly) {
-    await context.imageWaiters.until(image => created.every(name => image.topicsByName.has(name)))
   }
 }
 

@@ -9,12 +9,13 @@
  */
 import { zeroUuid } from '@trimaran/common'
 import { apis, errorCodes, type RequestOf, type ResponseOf } from '@trimaran/protocol'
-import { forward } from '../forward.ts'
+import { forward, type Forwarded, inParts } from '../forward.ts'
 import { duplicatesOf } from './duplicates.ts'
 import { handler, type HandlerContext } from './handler.ts'
 
 type Request = RequestOf<typeof apis.deleteTopics>
 type Answer = ResponseOf<typeof apis.deleteTopics>['responses'][number]
+type Failure = Extract<Forwarded<'deleteTopics'>, { kind: 'failed' }>
 interface Asked {
   readonly name: string | null
   readonly topicId: string
@@ -62,25 +63,39 @@ async function remove(
   { timeoutMs }: Request,
   context: HandlerContext,
 ): Promise<Answer[]> {
-  const topics = wanted.map(({ name, topicId }) => ({
-    name,
-    topicId: name === null ? topicId : null,
-  }))
-  const forwarded = await forward(context.controller, 'deleteTopics', { topics }, timeoutMs)
-  if (forwarded.kind === 'failed') {
-    return wanted.map(topic => failed(topic, forwarded.errorCode, forwarded.errorMessage))
+  const { clock, controller } = context
+  const deadlineMs = clock.monotonicMs() + timeoutMs
+  const answers: Answer[] = []
+  let failure: Failure | null = null
+  for (const part of inParts(wanted, topic => partitionCountOf(topic, context))) {
+    const topics = part.map(({ name, topicId }) => ({
+      name,
+      topicId: name === null ? topicId : null,
+    }))
+    const forwarded: Forwarded<'deleteTopics'> =
+      failure ??
+      (await forward(controller, 'deleteTopics', { topics }, deadlineMs - clock.monotonicMs()))
+    if (forwarded.kind === 'answered') {
+      for (const { name, topicId, errorCode, errorMessage } of forwarded.response.topics)
+        answers.push({ name, topicId, errorCode, errorMessage })
+      continue
+    }
+    // Nobody answers: the rest would wait as long.
+    failure = forwarded
+    const { errorCode, errorMessage } = forwarded
+    for (const topic of part) answers.push(failed(topic, errorCode, errorMessage))
   }
-  const results = forwarded.response.topics
-  const gone = results
-    .filter(topic => topic.errorCode === errorCodes.NONE)
-    .map(topic => topic.topicId)
+  const gone = answers.flatMap(({ errorCode, topicId }) =>
+    errorCode === errorCodes.NONE && topicId !== undefined ? [topicId] : [],
+  )
   await context.imageWaiters.until(image => gone.every(id => !image.topicsById.has(id)))
-  return results.map(topic => ({
-    name: topic.name,
-    topicId: topic.topicId,
-    errorCode: topic.errorCode,
-    errorMessage: topic.errorMessage,
-  }))
+  return answers
+}
+
+function partitionCountOf(topic: Asked, context: HandlerContext): number {
+  const { topicsById, topicsByName } = context.image()
+  const known = topic.name ? topicsByName.get(topic.name) : topicsById.get(topic.topicId)
+  return known?.partitions.length ?? 0
 }
 
 const failed = ({ name, topicId }: Asked, errorCode: number, errorMessage: string): Answer => ({

@@ -1,4 +1,4 @@
-import { ClusterError } from '@trimaran/common'
+import { ClusterError, partitionKey } from '@trimaran/common'
 import type { BrokerEpoch, BrokerId, Clock, LogEvent, Random } from '@trimaran/common'
 import { errorCodes } from '@trimaran/protocol'
 import type {
@@ -69,7 +69,7 @@ export class ReplicaFetcher {
   readonly #followed = new Map<Partition, Followed>()
   readonly #byTopic = new Map<string, Map<number, Followed>>()
   readonly #changed = new Set<Followed>()
-  #forgotten: { readonly topicId: string; readonly partition: number }[] = []
+  readonly #forgotten = new Map<string, { readonly topicId: string; readonly partition: number }>()
   #sessionId = 0
   /** Of the next request. */
   #sessionEpoch = 0
@@ -103,10 +103,7 @@ export class ReplicaFetcher {
     ofTopic.set(partition.partition, followed)
     this.#byTopic.set(partition.topicId, ofTopic)
     this.#changed.add(followed)
-    this.#forgotten = this.#forgotten.filter(
-      ({ topicId, partition: number }) =>
-        topicId !== partition.topicId || number !== partition.partition,
-    )
+    this.#forgotten.delete(partitionKey(partition.topicId, partition.partition))
     // News of the metadata is news of the leader, too: no reason to keep away from it.
     if (this.#backOff) this.#options.timers.cancel(this.#backOff)
     this.#backOff = null
@@ -115,8 +112,9 @@ export class ReplicaFetcher {
   remove(partition: Partition): void {
     const followed = this.#detach(partition)
     if (!followed) return
-    if (followed.asked)
-      this.#forgotten.push({ topicId: partition.topicId, partition: partition.partition })
+    if (!followed.asked) return
+    const { topicId, partition: number } = partition
+    this.#forgotten.set(partitionKey(topicId, number), { topicId, partition: number })
   }
 
   /** The partition's position changed outside of an answer: its log start, or an fsync ended. */
@@ -137,7 +135,7 @@ export class ReplicaFetcher {
   send(): void {
     if (this.#isStopped || this.#backOff) return
     if (this.#inFlight > 1 || (this.#inFlight === 1 && this.#changed.size === 0)) return
-    if (this.#followed.size === 0 && (this.#forgotten.length === 0 || this.#inFlight > 0)) return
+    if (this.#followed.size === 0 && (this.#forgotten.size === 0 || this.#inFlight > 0)) return
     const { brokerId, brokerEpoch, peers, leader, config } = this.#options
     if (this.#sessionEpoch > maxSessionEpoch) this.#beginAnew()
     const sessionId = this.#sessionId
@@ -153,9 +151,9 @@ export class ReplicaFetcher {
       minBytes: config.replicaFetchMinBytes,
       maxBytes: config.replicaFetchResponseMaxBytes,
       partitions,
-      forgotten: this.#forgotten,
+      forgotten: [...this.#forgotten.values()],
     }
-    this.#forgotten = []
+    this.#forgotten.clear()
     this.#inFlight++
     peers.fetch(leader, request).then(
       response => {
@@ -275,7 +273,7 @@ export class ReplicaFetcher {
       followed.asked = null
       if (!followed.backOff) this.#changed.add(followed)
     }
-    this.#forgotten = []
+    this.#forgotten.clear()
   }
 
   #newSession(): void {

@@ -39,14 +39,18 @@ export class Housekeeping {
   start(): void {
     const { context, leaderSide } = this.#options
     const { config, table } = context
-    this.#every(config.replicaLagTimeMaxMs / 2, () => leaderSide.tick(table))
+    this.#every(config.replicaLagTimeMaxMs / 2, () =>
+      this.#spread(table, partition => leaderSide.tick([partition])),
+    )
     this.#every(underReplicatedCheckMs, () => leaderSide.tick(leaderSide.underReplicated))
     this.#every(config.highWatermarkCheckpointIntervalMs, () => this.checkpoint())
     this.#every(config.recoveryPointCheckpointIntervalMs, () => this.#checkpointRecoveryPoints())
     this.#every(config.retentionCheckIntervalMs, () =>
-      this.#spread(partition => this.#retain(partition)),
+      this.#spread(table, partition => this.#retain(partition)),
     )
-    this.#every(flushCheckMs, () => this.#spread(partition => this.#flushIfDue(partition)))
+    this.#every(flushCheckMs, () =>
+      this.#spread(table.flushedInTime, partition => this.#flushIfDue(partition)),
+    )
     this.#cleaner?.start()
   }
 
@@ -60,10 +64,12 @@ export class Housekeeping {
   checkpoint(): void {
     const { logs, context } = this.#options
     const entries: CheckpointEntry[] = []
-    for (const { topicName, partition, highWatermark } of context.table) {
+    const { highWatermarkMoved } = context.table
+    for (const { topicName, partition, highWatermark } of highWatermarkMoved) {
       entries.push({ topicName, partition, offset: highWatermark })
     }
     this.#whole(() => logs.checkpointHighWatermarks(entries))
+    highWatermarkMoved.clear()
   }
 
   #checkpointRecoveryPoints(): void {
@@ -81,6 +87,8 @@ export class Housekeeping {
   }
 
   #retain(partition: Partition): void {
+    // It never had a record.
+    if (!partition.log.isOnDisk) return
     const { context, leaderSide } = this.#options
     const nowWallMs = context.clock.wallMs()
     partition.log.rollIfDue(nowWallMs)
@@ -93,9 +101,9 @@ export class Housekeeping {
     if (partition.log.flushDue(clock.monotonicMs())) this.#options.flusher.request(partition)
   }
 
-  #spread(job: (partition: Partition) => void): void {
-    const { context, storageFailed } = this.#options
-    const partitions = [...context.table]
+  #spread(among: Iterable<Partition>, job: (partition: Partition) => void): void {
+    const { storageFailed } = this.#options
+    const partitions = [...among]
     const some = (from: number): void => {
       if (this.#isStopped) return
       for (const partition of partitions.slice(from, from + logsPerTurn)) {

@@ -190,13 +190,13 @@ export class LeaderSide {
   // ISR changes
 
   #propose(partition: Partition, proposal: IsrProposal): void {
-    this.#context.logEvent('info', 'isr change proposed', {
+    this.#context.events.tell('isr change proposed', () => ({
       ...nameOf(partition),
       leaderEpoch: proposal.leaderEpoch,
       partitionEpoch: proposal.partitionEpoch,
       isr: [...partition.isr],
       newIsr: proposal.newIsr.map(({ brokerId }) => brokerId),
-    })
+    }))
     this.#queue.submit(partition, proposal)
   }
 
@@ -212,18 +212,18 @@ export class LeaderSide {
     const outcome = leader.answered(proposal, answer, certain, this.#context.clock.monotonicMs())
     if (outcome === 'committed') {
       this.#count(leader, before)
-      this.#context.logEvent('info', 'isr change committed', {
+      this.#context.events.tell('isr change committed', () => ({
         ...nameOf(partition),
         partitionEpoch: answer.partitionEpoch,
         isr: answer.isr,
-      })
+      }))
       this.#failUnderMinIsr(partition)
     } else if (outcome === 'rejected') {
       this.counts.failedIsrUpdates++
-      this.#context.logEvent('info', 'isr change rejected', {
+      this.#context.events.tell('isr change rejected', () => ({
         ...nameOf(partition),
         errorCode: answer.errorCode,
-      })
+      }))
     }
     this.settle(partition)
     return outcome === 'retry' ? 'retry' : 'done'

@@ -10,6 +10,10 @@ export class PartitionTable {
   readonly #byTopic = new Map<TopicId, Map<number, Partition>>()
   /** Hosted by the metadata, but stored bytes are not what they must be: nothing is served. */
   readonly damaged = new Set<string>()
+  /** Since the last checkpoint of the high watermarks. */
+  readonly highWatermarkMoved = new Set<Partition>()
+  /** Whose topic asks for flushes by time or by count: by default none does. */
+  readonly flushedInTime = new Set<Partition>()
   /** The newest metadata. */
   image: Image
   #size = 0
@@ -34,6 +38,14 @@ export class PartitionTable {
     ofTopic.set(partition.partition, partition)
     this.#size++
     this.#all = null
+    this.configured(partition)
+  }
+
+  configured(partition: Partition): void {
+    const { flushMs, flushMessages } = partition.config.log
+    const isFlushed = Math.min(flushMs, flushMessages) < Number.MAX_SAFE_INTEGER
+    if (isFlushed) this.flushedInTime.add(partition)
+    else this.flushedInTime.delete(partition)
   }
 
   remove(partition: Partition): void {
@@ -41,6 +53,8 @@ export class PartitionTable {
     if (!ofTopic?.delete(partition.partition)) return
     this.#size--
     this.#all = null
+    this.highWatermarkMoved.delete(partition)
+    this.flushedInTime.delete(partition)
     if (ofTopic.size === 0) this.#byTopic.delete(partition.topicId)
   }
 

@@ -36,6 +36,7 @@ export class Partition implements HostedPartition {
   readonly positions: FollowerPosition[] = []
   isFlushing = false
   #highWatermark: Offset
+  readonly #highWatermarkMoved: Set<Partition> | undefined
   #failureCode = 0
 
   constructor(options: {
@@ -44,6 +45,8 @@ export class Partition implements HostedPartition {
     readonly image: PartitionImage
     readonly config: TopicReplicaConfig
     readonly highWatermark: Offset
+    /** Where to enter whenever the high watermark is not any more what a checkpoint may say. */
+    readonly highWatermarkMoved?: Set<Partition>
     readonly settleProduce: (part: ProducePart, errorCode: number) => void
   }) {
     const { log } = options
@@ -54,11 +57,13 @@ export class Partition implements HostedPartition {
     this.partition = log.partition
     this.image = options.image
     this.config = options.config
+    this.#highWatermarkMoved = options.highWatermarkMoved
     // A checkpoint may be ahead of a log that lost its tail, or behind one whose head is gone.
     this.#highWatermark = Math.max(
       log.logStartOffset,
       Math.min(options.highWatermark, log.logEndOffset),
     )
+    if (this.#highWatermark !== options.highWatermark) this.#highWatermarkMoved?.add(this)
     const settle = (part: ProducePart, outcome: 'passed' | 'failed'): void => {
       options.settleProduce(part, outcome === 'passed' ? 0 : this.#failureCode)
     }
@@ -122,6 +127,7 @@ export class Partition implements HostedPartition {
     if (offset === this.#highWatermark) return false
     assert(offset > this.#highWatermark, 'the high watermark never falls within an epoch')
     this.#highWatermark = offset
+    this.#highWatermarkMoved?.add(this)
     this.checkOrder()
     return true
   }
@@ -130,6 +136,7 @@ export class Partition implements HostedPartition {
   truncated(): void {
     const { logStartOffset, logEndOffset } = this.log
     this.#highWatermark = Math.max(logStartOffset, Math.min(this.#highWatermark, logEndOffset))
+    this.#highWatermarkMoved?.add(this)
     this.checkOrder()
   }
 

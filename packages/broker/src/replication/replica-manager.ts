@@ -16,9 +16,11 @@ import { Housekeeping } from './housekeeping.ts'
 import { LeaderSide } from './leader-side.ts'
 import { LostLeaderships } from './lost-leaderships.ts'
 import { PartitionTable } from './partition-table.ts'
+import { PartitionEvents } from './partition-events.ts'
 import { Partition } from './partition.ts'
 import { statusOf } from './status.ts'
 import { TimerQueue } from './timers.ts'
+import { Turns } from './turns.ts'
 import type {
   AppendRequest,
   AppendResult,
@@ -46,6 +48,8 @@ export interface ReplicaDelta {
   localChanges(brokerId: BrokerId): LocalChanges
 }
 
+/** At some 20 µs each, a turn of the event loop takes a few milliseconds however much a delta changes. */
+const replicasPerTurn = 250
 /** Until the own registration is seen, its answer may be a turn away. */
 const registrationCheckMs = 20
 
@@ -67,6 +71,7 @@ export class ReplicaManager implements Replicas {
   readonly #deletions: Deletions
   readonly #lostLeaderships: LostLeaderships
   readonly #listeners = new Set<LeadershipListener>()
+  readonly #turns: Turns
   #isStarted = false
   #isStopped = false
   #cancelRegistrationCheck: (() => void) | null = null
@@ -83,6 +88,7 @@ export class ReplicaManager implements Replicas {
       config,
       logEvent,
       metrics: options.metrics ?? new BrokerMetrics().replication,
+      events: new PartitionEvents(clock, logEvent),
       brokerEpoch: () => options.epochs.brokerEpoch(),
       bugs: options.bugs ?? new Set(),
     }
@@ -104,6 +110,11 @@ export class ReplicaManager implements Replicas {
     this.#followerSide = new FollowerSide({ context, peers, fetches, flusher, storageFailed })
     const leaderSide = this.#leaderSide
     this.#housekeeping = new Housekeeping({ context, logs, leaderSide, flusher, storageFailed })
+    this.#turns = new Turns({
+      clock,
+      stepsPerTurn: options.replicasPerTurn ?? replicasPerTurn,
+      turnEnded: () => this.#followerSide.send(),
+    })
     this.#deletions = new Deletions({ context, controller })
     this.#lostLeaderships = new LostLeaderships({ context, controller })
   }
@@ -117,9 +128,8 @@ export class ReplicaManager implements Replicas {
       this.#startWhenRegistered()
       return
     }
-    this.#apply(delta.localChanges(this.#context.brokerId), delta.changedConfigs)
-    if (delta.changedBrokers.size > 0) this.#leaderSide.brokersChanged()
-    this.#followerSide.send()
+    const changes = delta.localChanges(this.#context.brokerId)
+    this.#turns.run(this.#apply(changes, delta.changedConfigs, delta.changedBrokers.size > 0))
   }
 
   #startWhenRegistered(): void {
@@ -137,30 +147,39 @@ export class ReplicaManager implements Replicas {
     }
     this.#isStarted = true
     const changes = deltaBetween(emptyImage, image).localChanges(brokerId)
+    this.#turns.run(this.#start(changes))
+  }
+
+  *#start(changes: LocalChanges): Generator<void> {
     // What the controller wants gone goes; only what nobody knows is kept aside.
     for (const { topicId, partitions } of changes.deletions) {
-      for (const partition of partitions) this.#delete(topicId, partition)
+      for (const partition of partitions) yield this.#delete(topicId, partition)
     }
     const hosted = new Set<string>()
     for (const { topicId, image: partition } of [...changes.leaders, ...changes.followers]) {
       hosted.add(`${topicId}/${partition.partition}`)
     }
     this.#options.logs.strays((topicId, partition) => hosted.has(`${topicId}/${partition}`))
-    this.#apply(changes, new Set())
     this.#housekeeping.start()
-    this.#followerSide.send()
+    yield* this.#apply(changes, new Set(), false)
   }
 
-  #apply(changes: LocalChanges, changedConfigs: ReadonlySet<string>): void {
+  /** A replica a step. Deltas are applied in their order, each wholly before the next. */
+  *#apply(
+    changes: LocalChanges,
+    changedConfigs: ReadonlySet<string>,
+    areBrokersChanged: boolean,
+  ): Generator<void> {
     // First: a topic of the same name may come in the same delta, and its logs take the same directories (B72).
-    for (const { topicId, partition } of changes.deletes) this.#delete(topicId, partition)
+    for (const { topicId, partition } of changes.deletes) yield this.#delete(topicId, partition)
     for (const { topicId, partitions } of changes.deletions) {
-      for (const partition of partitions) this.#delete(topicId, partition)
+      for (const partition of partitions) yield this.#delete(topicId, partition)
       this.#deletions.acknowledge(topicId)
     }
-    for (const local of changes.leaders) this.#lead(local)
-    for (const local of changes.followers) this.#follow(local)
-    if (changedConfigs.size > 0) this.#reconfigure(changedConfigs)
+    for (const local of changes.leaders) yield this.#lead(local)
+    for (const local of changes.followers) yield this.#follow(local)
+    if (changedConfigs.size > 0) yield* this.#reconfigure(changedConfigs)
+    if (areBrokersChanged) this.#leaderSide.brokersChanged()
   }
 
   #lead({ topicId, topicName, image }: LocalPartition): void {
@@ -179,7 +198,7 @@ export class ReplicaManager implements Replicas {
     // Led on in a newer epoch: what is parked was appended in the old one, and its fate is open.
     this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
     this.#leaderSide.lead(partition, image)
-    this.#context.logEvent('info', 'partition leader', {
+    this.#context.events.tell('partition leader', () => ({
       topic: topicName,
       partition: image.partition,
       leaderEpoch: image.leaderEpoch,
@@ -187,7 +206,7 @@ export class ReplicaManager implements Replicas {
       logEndOffset: partition.logEndOffset,
       highWatermark: partition.highWatermark,
       isr: image.isr,
-    })
+    }))
     for (const listener of this.#listeners) {
       listener.elected(topicName, image.partition, image.leaderEpoch)
     }
@@ -227,6 +246,7 @@ export class ReplicaManager implements Replicas {
       image,
       config,
       highWatermark: logs.highWatermark(topicName, number) ?? 0,
+      highWatermarkMoved: this.#table.highWatermarkMoved,
       settleProduce: (part, errorCode) =>
         part.produce.settle(this.#context.timers, part.index, errorCode),
     })
@@ -282,7 +302,7 @@ export class ReplicaManager implements Replicas {
     }
   }
 
-  #reconfigure(changedConfigs: ReadonlySet<string>): void {
+  *#reconfigure(changedConfigs: ReadonlySet<string>): Generator<void> {
     const { config } = this.#context
     const { image } = this.#table
     // Defaults of the brokers reach every topic; an override only its own.
@@ -291,7 +311,8 @@ export class ReplicaManager implements Replicas {
       if (!isBrokerWide && !changedConfigs.has(configKey('topic', partition.topicName))) continue
       partition.config = config.topic(image, partition.topicName)
       partition.log.config = partition.config.log
-      this.#leaderSide.configured(partition)
+      this.#table.configured(partition)
+      yield this.#leaderSide.configured(partition)
     }
   }
 
@@ -381,6 +402,7 @@ export class ReplicaManager implements Replicas {
     if (this.#isStopped) return Promise.resolve()
     this.#isStopped = true
     this.#cancelRegistrationCheck?.()
+    this.#turns.stop()
     this.#housekeeping.stop()
     this.#deletions.stop()
     this.#lostLeaderships.stop()
@@ -390,6 +412,7 @@ export class ReplicaManager implements Replicas {
     this.#leaderSide.stop()
     if (this.#isStarted) this.#housekeeping.checkpoint()
     this.#context.timers.stop()
+    this.#context.events.stop()
     return Promise.resolve()
   }
 }

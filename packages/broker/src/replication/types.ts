@@ -33,6 +33,8 @@ export interface ReplicaManagerOptions {
   readonly epochs: { brokerEpoch(): BrokerEpoch }
   /** Known mistakes to make on purpose, so that the simulator can prove that it finds them. Never set in production. */
   readonly bugs?: ReadonlySet<ReplicationBug>
+  /** Replicas that metadata may change in one turn of the event loop; fewer in simulations, so that they meet the bound. */
+  readonly replicasPerTurn?: number
 }
 
 /** Numbers of the bug bank (reliability.md §6); `committedIsr` bounds the HW by the committed instead of the maximal ISR. */

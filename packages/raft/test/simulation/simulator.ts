@@ -349,6 +349,7 @@ function drawSwarm(prng: Prng) {
       fetchResponseBytesMax: prng.pick([1, 100, 1024 * 1024]),
       snapshotChunkBytesMax: prng.pick([5, 40, 512 * 1024]),
       replicasMax: prng.pick([5, 4096]),
+      committedBytesPerTurn: prng.pick([200, 65_536, 65_536]),
     },
     wipePercent: prng.pick([0, 0, 10, 50]),
   }
