@@ -30,5 +30,6 @@ export function unwritten(disk: Disk): Disk {
     readFile: path => disk.readFile(path),
     writeFileAtomic: (path, content) => disk.writeFileAtomic(path, content),
     syncDirectory: directory => disk.syncDirectory(directory),
+    syncDirectoryLater: directory => disk.syncDirectoryLater(directory),
   }
 }
