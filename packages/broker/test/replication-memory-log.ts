@@ -32,6 +32,21 @@ export class MemoryLog {
     this.config = config
   }
 
+  /** Where reads are slow, and how; null: nowhere. */
+  cold: { readonly below: Offset; readonly load: () => Promise<void> } | null = null
+  releases = 0
+
+  coldRead(offset: Offset) {
+    const { cold } = this
+    if (cold === null || offset >= cold.below) return null
+    return {
+      load: cold.load,
+      release: () => {
+        this.releases++
+      },
+    }
+  }
+
   get logEndOffset(): Offset {
     return (this.batches.at(-1)?.lastOffset ?? this.logStartOffset - 1) + 1
   }

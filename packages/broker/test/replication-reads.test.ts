@@ -1,3 +1,4 @@
+import { ClusterError, must } from '@trimaran/common'
 import { errorCodes, readBatchHeader } from '@trimaran/protocol'
 import { expect, test } from 'vitest'
 import { batchOf, startedCluster, topicId, watch } from './replication-cluster.ts'
@@ -168,4 +169,39 @@ test('the end of an epoch is known even when it left no record', async () => {
   expect(endOf(1)).toEqual({ errorCode: 0, leaderEpoch: 0, endOffset: 1 })
   expect(endOf(2)).toEqual({ errorCode: 0, leaderEpoch: 2, endOffset: 1 })
   expect(endOf(3)).toEqual({ errorCode: 0, leaderEpoch: -1, endOffset: -1 })
+})
+
+test('reads from far behind are loaded first, two fetches at a time, while others are answered', async () => {
+  const started = await startedCluster()
+  for (let count = 0; count < 10; count++) void started.append(1)
+  await started.time.pass(10)
+  const log = must(started.node(1).logs.log(topicId, 0), 'node 1 has the log')
+  const loads: (() => void)[] = []
+  log.cold = { below: 5, load: () => new Promise(resolve => loads.push(resolve)) }
+  const behind = [0, 1, 2].map(offset => watch(started.read(1, offset)))
+  const atEnd = watch(started.read(1, 7))
+  await started.time.pass(0)
+  expect(readBatchHeader(atEnd.value!.records, 0).baseOffset).toBe(7)
+  expect(behind.map(({ value }) => value)).toEqual([undefined, undefined, undefined])
+  expect(loads).toHaveLength(2)
+  loads[0]?.()
+  await started.time.pass(0)
+  expect(readBatchHeader(behind[0]!.value!.records, 0).baseOffset).toBe(0)
+  expect(loads).toHaveLength(3)
+  loads[1]?.()
+  loads[2]?.()
+  await started.time.pass(0)
+  expect(behind.every(({ value }) => value?.errorCode === errorCodes.NONE)).toBe(true)
+  expect(log.releases).toBe(3)
+})
+
+test('what could not be loaded is read all the same', async () => {
+  const started = await startedCluster()
+  void started.append(1)
+  await started.time.pass(10)
+  const log = must(started.node(1).logs.log(topicId, 0), 'node 1 has the log')
+  log.cold = { below: 5, load: () => Promise.reject(new ClusterError('DISK_FAILED', 'for once')) }
+  const read = watch(started.read(1, 0))
+  await started.time.pass(0)
+  expect(read.value).toMatchObject({ errorCode: errorCodes.NONE, highWatermark: 1 })
 })

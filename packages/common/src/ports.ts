@@ -20,8 +20,8 @@ export interface Random {
 
 /**
  * Files, synchronous on purpose: a write into the page cache costs a tenth of a thread-pool hop, and nothing can
- * interleave. What waits for the device (`sync`, `syncDirectoryLater`, `removeDirectory`) is asynchronous. Paths use `/`; relative ones are
- * under the disk's root. Failures are ClusterError DISK_FULL or DISK_FAILED.
+ * interleave. What waits for the device (`readLater`, `sync`, `syncDirectoryLater`, `removeDirectory`) is asynchronous. Paths use `/`;
+ * relative ones are under the disk's root. Failures are ClusterError DISK_FULL or DISK_FAILED.
  */
 export interface Disk {
   open(path: string, options?: { readonly create?: boolean }): DiskFile
@@ -49,6 +49,8 @@ export interface DiskFile {
   append(parts: readonly Uint8Array[]): void
   /** Up to `lengthBytes` from `position`, fewer at the end of the file; the caller owns the result. */
   read(position: number, lengthBytes: number): Uint8Array
+  /** The same, off the loop: for bytes that are perhaps only on the device. */
+  readLater(position: number, lengthBytes: number): Promise<Uint8Array>
   truncate(sizeBytes: number): void
   /** Everything appended before the call is durable when it resolves. */
   sync(): Promise<void>

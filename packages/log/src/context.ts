@@ -1,8 +1,7 @@
-import type { Clock, ClusterError, Disk, LogEvent, Offset } from '@trimaran/common'
+import type { Clock, ClusterError, Disk, LogEvent, Offset, Slots } from '@trimaran/common'
 import type { FilePool } from './file-pool.ts'
 import type { Segment } from './segment.ts'
 import type { LoadedIndexes } from './segment-indexes.ts'
-import type { Slots } from './slots.ts'
 import type { TailBudget } from './tail-cache.ts'
 
 export interface RecoveryPointOf {
@@ -19,6 +18,8 @@ export interface LogContext {
   readonly files: FilePool
   readonly tails: TailBudget
   readonly indexes: LoadedIndexes<Segment>
+  /** The end of a log of so many bytes is in the page cache; what lies before is perhaps only on the device. */
+  readonly warmBytes: number
   /** Set by the first failed write or fsync; no log of the directory takes an append after that. */
   readonly failed: ClusterError | null
   fail(error: unknown, path: string): ClusterError

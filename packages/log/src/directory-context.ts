@@ -1,15 +1,16 @@
-import { type Clock, ClusterError, type Disk, type LogEvent } from '@trimaran/common'
+import { type Clock, ClusterError, type Disk, type LogEvent, Slots } from '@trimaran/common'
 import type { LogContext, RecoveryPointOf } from './context.ts'
 import { parentOf } from './file-names.ts'
 import { FilePool } from './file-pool.ts'
 import type { Segment } from './segment.ts'
 import { LoadedIndexes } from './segment-indexes.ts'
 import { SharedSync } from './shared-sync.ts'
-import { Slots } from './slots.ts'
 import { TailBudget } from './tail-cache.ts'
 
 /** Open segment files of one directory: half of the 1,024 descriptors that small systems grant a process. */
 export const openFileCountMax = 512
+/** A second of one log at full speed: no page cache has given it away. */
+export const warmBytes = 64 * 1024 * 1024
 /** Indexes in memory: those of 64 full 1 GiB segments with entries every 4 KiB (2 MiB each), halved. */
 const indexBytesMax = 64 * 1024 * 1024
 /** Recently appended batches in memory: 64 logs with full tails of 1 MiB. */
@@ -22,6 +23,7 @@ export class DirectoryContext implements LogContext {
   readonly disk: Disk
   readonly clock: Clock
   readonly logEvent: LogEvent
+  readonly warmBytes: number
   readonly files: FilePool
   readonly tails: TailBudget
   readonly indexes: LoadedIndexes<Segment>
@@ -40,12 +42,14 @@ export class DirectoryContext implements LogContext {
     readonly clock: Clock
     readonly logEvent: LogEvent
     readonly openFileCountMax: number
+    readonly warmBytes: number
     readonly recoveryPointFell: (log: RecoveryPointOf) => void
     readonly flushed: ((elapsedMs: number) => void) | undefined
   }) {
     this.disk = options.disk
     this.clock = options.clock
     this.logEvent = options.logEvent
+    this.warmBytes = options.warmBytes
     this.#names = new SharedSync(() => options.disk.syncDirectoryLater(options.directory))
     this.#recoveryPointFell = options.recoveryPointFell
     this.#flushed = options.flushed

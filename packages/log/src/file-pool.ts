@@ -54,8 +54,8 @@ export class FilePool {
 
   #closeOldest(): void {
     for (const [file, handle] of this.#open) {
-      // A file being synced must stay open until the disk answered.
-      if (file.syncsUnderWay > 0 || file === this.#newest) continue
+      // A file that the disk works on must stay open until it answered.
+      if (file.callsUnderWay > 0 || file === this.#newest) continue
       this.#open.delete(file)
       handle.close()
       return
@@ -70,8 +70,13 @@ export class PooledFile {
   #birth: (() => void) | null = null
   #path: string
   #sizeBytes: number
-  #closeWhenSynced = false
-  syncsUnderWay = 0
+  #closeWhenIdle = false
+  /** Of the disk: syncs, and reads off the loop. */
+  callsUnderWay = 0
+  /** How often it was truncated: what was loaded before is perhaps something else now. */
+  #cuts = 0
+  /** Loaded off the loop, for the next read of just these bytes. */
+  #loaded: { readonly position: number; readonly bytes: Uint8Array } | null = null
 
   private constructor(pool: FilePool, path: string, sizeBytes: number) {
     this.#pool = pool
@@ -131,7 +136,24 @@ export class PooledFile {
   }
 
   read(position: number, lengthBytes: number): Uint8Array {
+    const loaded = this.#loaded
+    if (loaded !== null) {
+      const from = position - loaded.position
+      if (from >= 0 && from + lengthBytes <= loaded.bytes.length)
+        return loaded.bytes.subarray(from, from + lengthBytes)
+    }
     return this.#handle.read(position, lengthBytes)
+  }
+
+  /** What `read` is about to be asked for, so that it need not wait for the device. Held until `unload`. */
+  async load(position: number, lengthBytes: number): Promise<void> {
+    const cuts = this.#cuts
+    const bytes = await this.#underWay(handle => handle.readLater(position, lengthBytes))
+    if (this.#cuts === cuts) this.#loaded = { position, bytes }
+  }
+
+  unload(): void {
+    this.#loaded = null
   }
 
   /** Durable when it returns: what is appended after a cut must never meet what was cut off. */
@@ -140,16 +162,22 @@ export class PooledFile {
     handle.truncate(sizeBytes)
     handle.syncNow()
     this.#sizeBytes = sizeBytes
+    this.#cuts++
+    this.#loaded = null
   }
 
-  async sync(): Promise<void> {
+  sync(): Promise<void> {
+    return this.#underWay(handle => handle.sync())
+  }
+
+  async #underWay<T>(call: (handle: DiskFile) => Promise<T>): Promise<T> {
     const handle = this.#handle
-    this.syncsUnderWay++
+    this.callsUnderWay++
     try {
-      await handle.sync()
+      return await call(handle)
     } finally {
-      this.syncsUnderWay--
-      if (this.syncsUnderWay === 0 && this.#closeWhenSynced) this.#pool.close(this)
+      this.callsUnderWay--
+      if (this.callsUnderWay === 0 && this.#closeWhenIdle) this.#pool.close(this)
     }
   }
 
@@ -162,7 +190,7 @@ export class PooledFile {
   }
 
   close(): void {
-    if (this.syncsUnderWay > 0) this.#closeWhenSynced = true
+    if (this.callsUnderWay > 0) this.#closeWhenIdle = true
     else this.#pool.close(this)
   }
 }

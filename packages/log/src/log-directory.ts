@@ -4,7 +4,7 @@ import { DirectoryCheckpoints } from './directory-checkpoints.ts'
 import { bytesOf, type CheckpointEntry, textOf } from './checkpoints.ts'
 import { formatCleanShutdown, parseCleanShutdown } from './checkpoints.ts'
 import type { LogConfig } from './config.ts'
-import { DirectoryContext, openFileCountMax } from './directory-context.ts'
+import { DirectoryContext, openFileCountMax, warmBytes } from './directory-context.ts'
 import * as names from './file-names.ts'
 import { parentOf } from './file-names.ts'
 import { newPartitionLog } from './new-log.ts'
@@ -18,6 +18,8 @@ export interface LogDirectoryOptions {
   readonly logEvent: LogEvent
   readonly configFor: (topicName: string) => LogConfig
   readonly openFileCountMax?: number
+  /** See LogContext; small where slow reads are to be met, as in a simulation. */
+  readonly warmBytes?: number
   /** Told how long each fsync of a segment took. */
   readonly flushed?: (elapsedMs: number) => void
 }
@@ -65,6 +67,7 @@ export class LogDirectory {
       clock: options.clock,
       logEvent: options.logEvent,
       openFileCountMax: options.openFileCountMax ?? openFileCountMax,
+      warmBytes: options.warmBytes ?? warmBytes,
       recoveryPointFell: log => this.#checkpoints.lowerRecoveryPoint(log, this.#logs.values()),
       flushed: options.flushed,
     })

@@ -23,7 +23,7 @@ import type { RecoveryReport } from './recovery-report.ts'
 import { applyBatch, statesAt } from './replay.ts'
 import { removableCount } from './retention.ts'
 import { isRollDue, rollReason } from './rolling.ts'
-import type { ReadLimits, Segment } from './segment.ts'
+import type { ColdRead, ReadLimits, Segment } from './segment.ts'
 import type { Segments } from './segments.ts'
 import { removeSnapshots, writeSnapshot } from './snapshots.ts'
 import { TailCache } from './tail-cache.ts'
@@ -315,6 +315,12 @@ export class PartitionLog {
     const cached = this.#tail.read(offset, limits)
     if (cached !== null) return cached
     return this.#segments.read(offset, limits)
+  }
+
+  /** For a reader so far behind that the page cache may have given its bytes away. Null: they are at hand. */
+  coldRead(offset: Offset, maxBytes: number): ColdRead | null {
+    if (this.#isClosed || offset < this.#logStartOffset || offset >= this.#logEndOffset) return null
+    return this.#segments.coldRead(offset, maxBytes)
   }
 
   endOffsetForEpoch(epoch: LeaderEpoch): { epoch: LeaderEpoch; endOffset: Offset } {

@@ -31,6 +31,12 @@ export interface ReadLimits {
   readonly minOneBatch: boolean
 }
 
+/** `load` gets the bytes off the loop, and the `read` that comes next needs no device; `release` lets go of them. */
+export interface ColdRead {
+  readonly load: () => Promise<void>
+  readonly release: () => void
+}
+
 export interface IndexLimits {
   readonly indexIntervalBytes: number
   readonly segmentIndexBytes: number
@@ -187,15 +193,11 @@ export class Segment {
    * batch of this segment reaches `offset`.
    */
   read(offset: Offset, limits: ReadLimits): Uint8Array | null {
-    let start = this.#hintFor(offset)
-    let slackBytes = 0
-    if (start < 0) {
-      start = floorPosition(this.#owner.indexesOf(this).offsets, this.baseOffset, offset)
-      slackBytes = headerSlackBytes
-    }
+    const range = this.firstRange(offset, limits.maxBytes)
     const sizeBytes = this.sizeBytes
+    let { start } = range
     if (start >= sizeBytes) return null
-    let chunk = this.file.read(start, Math.min(limits.maxBytes + slackBytes, sizeBytes - start))
+    let chunk = this.file.read(start, range.lengthBytes)
     let at = 0
     // Over the batches before the one that holds `offset`.
     for (;;) {
@@ -213,6 +215,20 @@ export class Segment {
       at += batchSizeBytes(chunk, at)
     }
     return this.#take(chunk, { at, start }, limits)
+  }
+
+  /** What a read at `offset` looks at first, which nearly always is all that it needs. */
+  firstRange(
+    offset: Offset,
+    maxBytes: number,
+  ): { readonly start: number; readonly lengthBytes: number } {
+    let start = this.#hintFor(offset)
+    let slackBytes = 0
+    if (start < 0) {
+      start = floorPosition(this.#owner.indexesOf(this).offsets, this.baseOffset, offset)
+      slackBytes = headerSlackBytes
+    }
+    return { start, lengthBytes: Math.min(maxBytes + slackBytes, this.sizeBytes - start) }
   }
 
   #take(

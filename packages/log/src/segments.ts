@@ -7,7 +7,7 @@ import { swapSuffix } from './file-names.ts'
 import { encodeProducerSnapshot } from './producer-snapshot.ts'
 import { ProducerStates } from './producer-state.ts'
 import { applyScanned, statesAt } from './replay.ts'
-import { type ReadLimits, Segment, type SegmentOwner } from './segment.ts'
+import { type ColdRead, type ReadLimits, Segment, type SegmentOwner } from './segment.ts'
 import { readSnapshot, writeSnapshot } from './snapshots.ts'
 import { contentCrc, emptyIndexes, indexBytes, loadIndexes } from './segment-indexes.ts'
 import { type SegmentIndexes, type SegmentSummary, writeIndexes } from './segment-indexes.ts'
@@ -348,6 +348,22 @@ export class Segments implements SegmentOwner {
       if (error instanceof ClusterError && error.code === 'CORRUPT') this.#reportDamage(error)
       throw error
     }
+  }
+
+  /** See PartitionLog.coldRead. */
+  coldRead(offset: Offset, maxBytes: number): ColdRead | null {
+    const number = this.floor(offset)
+    if (number < 0) return null
+    const segment = this.at(number)
+    const { warmBytes } = this.context
+    let behindBytes = 0
+    for (let at = this.#list.length - 1; at > number && behindBytes < warmBytes; at--)
+      behindBytes += this.at(at).sizeBytes
+    if (behindBytes < warmBytes && behindBytes + segment.sizeBytes < warmBytes) return null
+    const { start, lengthBytes } = segment.firstRange(offset, maxBytes)
+    if (behindBytes + segment.sizeBytes - start < warmBytes || lengthBytes <= 0) return null
+    const { file } = segment
+    return { load: () => file.load(start, lengthBytes), release: () => file.unload() }
   }
 
   #reportDamage(err: ClusterError): void {

@@ -64,9 +64,18 @@ export class Bench {
   events: { level: string; phrase: string; fields: unknown }[] = []
   readonly flushesMs: number[] = []
   config: LogConfig
+  readonly warmBytes: number | undefined
   directory!: LogDirectory
 
-  constructor(options: { config?: Partial<LogConfig>; seed?: number; disk?: SimDisk } = {}) {
+  constructor(
+    options: {
+      config?: Partial<LogConfig>
+      seed?: number
+      disk?: SimDisk
+      warmBytes?: number
+    } = {},
+  ) {
+    this.warmBytes = options.warmBytes
     this.disk = options.disk ?? new SimDisk({ random: new Prng(options.seed ?? 1) })
     this.config = { ...defaultLogConfig, ...options.config }
     this.open()
@@ -79,6 +88,7 @@ export class Bench {
       directory: 'data',
       clock: this.clock,
       configFor: () => this.config,
+      ...(this.warmBytes !== undefined && { warmBytes: this.warmBytes }),
       flushed: elapsedMs => this.flushesMs.push(elapsedMs),
       logEvent: (level, phrase, fields) => this.events.push({ level, phrase, fields }),
     })

@@ -144,6 +144,13 @@ class GuardedFile implements DiskFile {
     return this.#file.read(position, lengthBytes)
   }
 
+  async readLater(position: number, lengthBytes: number): Promise<Uint8Array> {
+    this.#guards.check()
+    const bytes = await this.#file.readLater(position, lengthBytes)
+    this.#guards.check()
+    return bytes
+  }
+
   truncate(sizeBytes: number): void {
     this.#guards.write(() => this.#file.truncate(sizeBytes))
   }

@@ -61,6 +61,8 @@ export interface ClusterNodeOptions {
   readonly metrics?: MetricsRegistry
   /** Replicas that metadata may change in one turn of the event loop: few in a simulation, which has few. */
   readonly replicasPerTurn?: number
+  /** See LogDirectoryOptions. */
+  readonly warmLogBytes?: number
 }
 
 /** Rules to break on purpose, so that the simulator can prove that it notices. Never set in production. */
@@ -319,7 +321,7 @@ export class ClusterNode {
   }
 
   #openLogs(own: BrokerConfig, metrics: BrokerMetrics): LogDirectory {
-    const { config } = this.#options
+    const { config, warmLogBytes } = this.#options
     // Overrides of topics come with the metadata; until then a log that is opened has the broker's own values.
     const { log } = topicReplicaConfig(emptyImage, own, config.nodeId, '')
     return LogDirectory.open({
@@ -329,6 +331,7 @@ export class ClusterNode {
       configFor: () => log,
       logEvent: this.#logEvent,
       flushed: elapsedMs => metrics.flushTime.record(elapsedMs),
+      ...(warmLogBytes !== undefined && { warmBytes: warmLogBytes }),
     })
   }
 

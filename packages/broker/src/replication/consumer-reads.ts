@@ -1,5 +1,6 @@
-import { ClusterError, emptyBytes } from '@trimaran/common'
+import { ClusterError, emptyBytes, Slots } from '@trimaran/common'
 import type { Offset, TopicId } from '@trimaran/common'
+import type { ColdRead } from '@trimaran/log'
 import { errorCodes } from '@trimaran/protocol'
 import type { ReplicationContext } from './context.ts'
 import { divergenceOf, endOffsetForEpoch } from './follower.ts'
@@ -19,10 +20,17 @@ import type {
   Waiting,
 } from './types.ts'
 
+/**
+ * Fetches from far behind that are read for at once; each holds up to fetch.max.bytes. The others wait: a reader of last
+ * week's records takes what the readers and writers of now leave.
+ */
+const coldFetchesMax = 2
+
 /** Everything that consumers read. What they see ends at the high watermark, or at the last stable offset. */
 export class ConsumerReads {
   readonly #context: ReplicationContext
   readonly purgatory: FetchPurgatory
+  readonly #coldSlots = new Slots(coldFetchesMax)
 
   constructor(context: ReplicationContext) {
     this.#context = context
@@ -32,6 +40,38 @@ export class ConsumerReads {
   }
 
   fetch(request: FetchRequest, waiting: Waiting): Promise<readonly FetchResult[]> {
+    const cold = this.#coldReads(request)
+    if (cold.length === 0) return this.#fetchNow(request, waiting)
+    return this.#coldSlots
+      .run(async () => {
+        for (const { load } of cold) {
+          // What fails to load is read again below, and its failure is told there.
+          if (!waiting.closed) await load().catch(() => null)
+        }
+        const answer = this.#fetchNow(request, waiting)
+        for (const { release } of cold) release()
+        return { answer }
+      })
+      .then(({ answer }) => answer)
+  }
+
+  /** Of partitions in their order, as far as the answer has room. */
+  #coldReads(request: FetchRequest): ColdRead[] {
+    const cold: ColdRead[] = []
+    let room = request.maxBytes
+    for (const part of request.partitions) {
+      if (room <= 0) break
+      const { partition } = this.#find(part)
+      const maxBytes = Math.min(part.maxBytes, room)
+      const read = partition?.log.coldRead(part.fetchOffset, maxBytes) ?? null
+      if (read === null) continue
+      cold.push(read)
+      room -= maxBytes
+    }
+    return cold
+  }
+
+  #fetchNow(request: FetchRequest, waiting: Waiting): Promise<readonly FetchResult[]> {
     const force = request.maxWaitMs <= 0 || waiting.closed
     const results = this.#attempt(request, force)
     if (results) return Promise.resolve(results)

@@ -94,6 +94,10 @@ class MemoryFile implements DiskFile {
     return this.#content.slice(position, position + lengthBytes)
   }
 
+  readLater(position: number, lengthBytes: number): Promise<Uint8Array> {
+    return Promise.resolve(this.read(position, lengthBytes))
+  }
+
   truncate(sizeBytes: number): void {
     this.#content = this.#content.slice(0, sizeBytes)
   }

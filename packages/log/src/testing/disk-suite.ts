@@ -45,6 +45,19 @@ const checks: Record<string, (disk: Disk) => void | Promise<void>> = {
     expectBytes(file.read(0, 2), bytes(1, 2))
     file.close()
   },
+  'a read off the loop gives what a read gives, even of a file that is closed meanwhile'(disk) {
+    const file = disk.open('a', { create: true })
+    file.append([bytes(1, 2, 3)])
+    const all = file.readLater(0, 10)
+    const some = file.readLater(1, 1)
+    const none = file.readLater(3, 4)
+    file.close()
+    return Promise.all([all, some, none]).then(([whole, part, end]) => {
+      expectBytes(whole, bytes(1, 2, 3))
+      expectBytes(part, bytes(2))
+      assert(end.length === 0, 'a read at the end is empty')
+    })
+  },
   'a truncated file goes on at its new end'(disk) {
     const file = disk.open('a', { create: true })
     file.append([bytes(1, 2, 3)])

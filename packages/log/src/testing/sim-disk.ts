@@ -302,6 +302,14 @@ class SimFile implements DiskFile {
     return this.#inode.cache.slice(position, position + lengthBytes)
   }
 
+  async readLater(position: number, lengthBytes: number): Promise<Uint8Array> {
+    this.#alive()
+    await new Promise<void>(resolve => this.#disk.afterSync(resolve))
+    if (this.#disk.life !== this.#life) return new Promise(() => undefined)
+    this.#disk.check('read', this.path)
+    return this.#inode.cache.slice(position, position + lengthBytes)
+  }
+
   truncate(sizeBytes: number): void {
     this.#use('truncate')
     this.#inode.truncate(sizeBytes)

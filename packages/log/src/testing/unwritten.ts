@@ -13,6 +13,7 @@ export function unwritten(disk: Disk): Disk {
         for (const part of parts) sizeBytes += part.length
       },
       read: () => emptyBytes,
+      readLater: () => Promise.resolve(emptyBytes),
       truncate: toBytes => (sizeBytes = toBytes),
       sync: () => Promise.resolve(),
       syncNow: () => {},

@@ -192,6 +192,10 @@ class MemoryDiskFile implements DiskFile {
     return this.#content.read(position, lengthBytes)
   }
 
+  readLater(position: number, lengthBytes: number): Promise<Uint8Array> {
+    return Promise.resolve(this.read(position, lengthBytes))
+  }
+
   truncate(sizeBytes: number): void {
     this.#open()
     this.#content.truncate(sizeBytes)

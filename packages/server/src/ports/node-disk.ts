@@ -114,8 +114,8 @@ class NodeDiskFile implements DiskFile {
   readonly #full: string
   readonly #fd: number
   #sizeBytes: number
-  /** An fsync under way holds the descriptor: closing it now could give its number to another file. */
-  #syncing = 0
+  /** An fsync or a read under way holds the descriptor: closing it now could give its number to another file. */
+  #busy = 0
   #closed = false
 
   constructor(path: string, full: string, fd: number, sizeBytes: number) {
@@ -156,6 +156,27 @@ class NodeDiskFile implements DiskFile {
     })
   }
 
+  readLater(position: number, lengthBytes: number): Promise<Uint8Array> {
+    this.#open()
+    const wanted = Math.max(0, Math.min(lengthBytes, this.#sizeBytes - position))
+    const into = Buffer.allocUnsafeSlow(wanted)
+    this.#busy++
+    return new Promise((resolve, reject) => {
+      const readOn = (got: number): void => {
+        fs.read(this.#fd, into, got, wanted - got, position + got, (error, count) => {
+          if (error === null && count > 0 && got + count < wanted) {
+            readOn(got + count)
+            return
+          }
+          this.#idle()
+          if (error === null) resolve(into.subarray(0, got + count))
+          else reject(diskError('read', this.#full, error))
+        })
+      }
+      readOn(0)
+    })
+  }
+
   truncate(sizeBytes: number): void {
     this.#open()
     attempt('truncate', this.#full, () => fs.ftruncateSync(this.#fd, sizeBytes))
@@ -164,11 +185,10 @@ class NodeDiskFile implements DiskFile {
 
   sync(): Promise<void> {
     this.#open()
-    this.#syncing++
+    this.#busy++
     return new Promise((resolve, reject) => {
       fs.fdatasync(this.#fd, error => {
-        this.#syncing--
-        if (this.#closed && this.#syncing === 0) fs.closeSync(this.#fd)
+        this.#idle()
         if (error === null) resolve()
         else reject(diskError('sync', this.#full, error))
       })
@@ -183,7 +203,12 @@ class NodeDiskFile implements DiskFile {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    if (this.#syncing === 0) attempt('close', this.#full, () => fs.closeSync(this.#fd))
+    if (this.#busy === 0) attempt('close', this.#full, () => fs.closeSync(this.#fd))
+  }
+
+  #idle(): void {
+    this.#busy--
+    if (this.#closed && this.#busy === 0) fs.closeSync(this.#fd)
   }
 
   #open(): void {
