@@ -169,11 +169,14 @@ export class ConsumeWork implements Work {
     this.#settle.resolve()
   }
 
-  tick(nowMs: number): Beat {
+  tick(nowMs: number): void {
     this.#consumer?.checkTimeouts(nowMs)
     for (const member of this.#members) member.checkTimeouts(nowMs)
     // Members without a partition, and partitions that are empty, end no fetch.
     if (this.#members.length > 0 && this.#isAtEnd()) this.#settle.resolve()
+  }
+
+  beat(): Beat {
     return this.#tally.beat()
   }
 

@@ -3,7 +3,7 @@ import { CliError, type ExitCode } from '../output.ts'
 import type { LoadOptions } from './options.ts'
 import { moved } from './report.ts'
 import type { Beat } from './tally.ts'
-import type { Assignment } from './worker.ts'
+import type { Assignment } from './serve.ts'
 import type { Membership, WorkCommand, WorkMessage, WorkOutcome } from './work.ts'
 
 const progressMs = 1000
@@ -23,6 +23,9 @@ interface Thread {
   readonly done: PromiseWithResolvers<void>
   readonly exited: Promise<void>
   beat: Beat | null
+  /** It has been asked for a beat and has not answered. */
+  owesBeat: boolean
+  isDone: boolean
 }
 
 /** The threads of one load: started together, heard once a second, ended together. */
@@ -36,6 +39,7 @@ export class Crew {
   #cpuMs = 0
   #startedMs = 0
   #groupFormedMs: number | null = null
+  #onBeats: (() => void) | null = null
 
   constructor(
     options: LoadOptions,
@@ -58,7 +62,7 @@ export class Crew {
       ready: Promise.withResolvers<void>(),
       done: Promise.withResolvers<void>(),
       exited: new Promise(settle => worker.once('exit', () => settle())),
-      beat: null,
+      ...{ beat: null, owesBeat: false, isDone: false },
     }
     // Whoever waits for one of them hears of it; the other one has nobody then.
     thread.ready.promise.catch(() => {})
@@ -79,7 +83,7 @@ export class Crew {
         thread.ready.resolve()
         return
       case 'beat':
-        thread.beat = message.beat
+        this.#beat(thread, message.beat)
         return
       case 'joined':
         this.#joined(message.membership)
@@ -96,9 +100,19 @@ export class Crew {
       case 'done':
         this.#outcomes.push(message.outcome)
         this.#cpuMs += message.cpuMs
+        thread.isDone = true
+        this.#beat(thread, message.beat)
         thread.done.resolve()
         if (this.#endsTogether) this.#tellAll('stop')
     }
+  }
+
+  /** Progress is told when every thread has said where it is. */
+  #beat(thread: Thread, beat: Beat): void {
+    const isAwaited = thread.owesBeat
+    thread.beat = beat
+    thread.owesBeat = false
+    if (isAwaited && this.#threads.every(({ owesBeat }) => !owesBeat)) this.#onBeats?.()
   }
 
   /** Formed: all members are of one generation. */
@@ -145,7 +159,7 @@ export class Crew {
     if (onProgress === undefined) return null
     const startMs = performance.now()
     let last = { atMs: startMs, ...totals([]) }
-    return setInterval(() => {
+    this.#onBeats = () => {
       const now = { atMs: performance.now(), ...totals(this.#threads.map(({ beat }) => beat)) }
       const waited = now.latencyCount - last.latencyCount
       onProgress({
@@ -155,6 +169,13 @@ export class Crew {
         maxMs: now.intervalMaxMs,
       })
       last = now
+    }
+    return setInterval(() => {
+      for (const thread of this.#threads) {
+        if (thread.isDone || thread.owesBeat) continue
+        thread.owesBeat = true
+        thread.worker.postMessage('beat' satisfies WorkCommand)
+      }
     }, progressMs)
   }
 

@@ -121,9 +121,12 @@ export class EndToEndWork implements Work {
 
   formed(): void {}
 
-  tick(nowMs: number): Beat {
+  tick(nowMs: number): void {
     this.#produce.tick(nowMs)
     this.#consumer?.checkTimeouts(nowMs)
+  }
+
+  beat(): Beat {
     return this.#tally.beat()
   }
 

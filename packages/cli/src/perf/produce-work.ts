@@ -182,6 +182,8 @@ export class ProduceWork implements Work {
   }
 
   stop(): void {
+    // The timer may have come late to what was due before the end.
+    for (const source of this.#scheduled) source.advance(performance.now())
     for (const source of this.#sources) source.stop()
     if (this.#pump !== null) clearTimeout(this.#pump)
     // What waits for the end of its linger or for room is sent yet.
@@ -191,8 +193,11 @@ export class ProduceWork implements Work {
 
   formed(): void {}
 
-  tick(nowMs: number): Beat {
+  tick(nowMs: number): void {
     for (const producer of this.#producers) producer.checkTimeouts(nowMs)
+  }
+
+  beat(): Beat {
     return this.tally.beat()
   }
 

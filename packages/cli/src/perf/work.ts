@@ -8,8 +8,9 @@ export interface Work {
   stop(): void
   /** Every member of the group has its partitions. */
   formed(): void
-  /** Once a second. */
-  tick(nowMs: number): Beat
+  /** Once a second: what should have been answered by now? */
+  tick(nowMs: number): void
+  beat(): Beat
   /** Resolves when all is done, rejects when it cannot be. */
   readonly done: Promise<void>
   close(): Promise<void>
@@ -36,10 +37,15 @@ export type WorkMessage =
   | { readonly type: 'beat'; readonly beat: Beat }
   | { readonly type: 'joined'; readonly membership: Membership }
   | { readonly type: 'failed'; readonly message: string; readonly exitCode: number | null }
-  | { readonly type: 'done'; readonly outcome: WorkOutcome; readonly cpuMs: number }
+  | {
+      readonly type: 'done'
+      readonly outcome: WorkOutcome
+      readonly beat: Beat
+      readonly cpuMs: number
+    }
 
 /** What a thread is told. */
-export type WorkCommand = 'start' | 'formed' | 'stop' | 'abort'
+export type WorkCommand = 'start' | 'beat' | 'formed' | 'stop' | 'abort'
 
 /** Which of the work's equal shares a thread has. */
 export interface Share {
