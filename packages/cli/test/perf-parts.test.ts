@@ -197,6 +197,25 @@ test.each([12, 13, 16, 18])('answers to fetches of version %i are read in any pi
     expect(seenIn(() => 1 + Math.floor(next() * 1500))).toEqual(seen)
 })
 
+test('a batch is told when its last byte is there', () => {
+  const bytes = answer(13, 1, 0)
+  const toldAt: number[] = []
+  let pushed = 0
+  const nothing = (): void => {}
+  const parser = new FetchParser(13, {
+    ...{ onPartition: nothing, onError: nothing, onEnd: nothing },
+    onBatch: () => toldAt.push(pushed),
+  })
+  for (; pushed < bytes.length; parser.push(bytes.subarray(pushed - 1, pushed), 1)) pushed++
+  const recordsAt = bytes.indexOf(batchOf(10, 3, 100))
+  let end = recordsAt
+  const ends = [batchOf(10, 3, 100), batchOf(13, 1, 3000), batchOf(14, 9, 50)].map(
+    batch => (end += batch.length),
+  )
+  expect(recordsAt).toBeGreaterThan(0)
+  expect(toldAt).toEqual(ends)
+})
+
 test('frames come out whole, however they arrive', () => {
   const frames = [4, 5, 300, 4, 10_000, 17].map((size, at) => {
     const frame = Buffer.alloc(4 + size, at)

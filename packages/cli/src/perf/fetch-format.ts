@@ -119,7 +119,7 @@ export interface FetchEvents {
   /** Each partition of an answer, before its batches. */
   readonly onPartition: (topic: string, partition: number, highWatermark: number) => void
   readonly onError: (topic: string, partition: number, errorCode: number) => void
-  /** The head of a whole batch; returns the first offset in it that is new. */
+  /** A batch of which every byte is there; returns the first offset in it that is new. */
   readonly onBatch: (batch: FetchedBatch) => number
   readonly onEnd: (correlationId: number, errorCode: number, throttleMs: number) => void
 }
@@ -149,6 +149,8 @@ export class FetchParser {
   #restBytes = 0
   /** To be passed over before the next step. */
   #skip = 0
+  /** Its head was read; it is told when the rest was passed over. */
+  #arriving: FetchedBatch | null = null
   #correlationId = 0
   #errorCode = 0
   #throttleMs = 0
@@ -199,6 +201,10 @@ export class FetchParser {
       const skipped = Math.min(this.#skip, this.#end - this.#at)
       this.#at += skipped
       this.#skip -= skipped
+      if (this.#skip === 0 && this.#arriving !== null) {
+        this.#events.onBatch(this.#arriving)
+        this.#arriving = null
+      }
       if (this.#skip > 0 || this.#at >= enough) return this.#at
       const begunAt = this.#at
       try {
@@ -310,12 +316,12 @@ export class FetchParser {
     if (sizeBytes <= this.#recordsLeft) {
       const baseOffset = int32At(bytes, at) * 4294967296 + uint32At(bytes, at + 4)
       const isControl = ((bytes[at + ATTRIBUTES_AT + 1] as number) & CONTROL_BIT) !== 0
-      this.#events.onBatch({
+      this.#arriving = {
         baseOffset,
         lastOffset: baseOffset + int32At(bytes, at + 23),
         recordCount: isControl ? 0 : int32At(bytes, at + 57),
         sizeBytes,
-      })
+      }
     }
     const taken = Math.min(sizeBytes, this.#recordsLeft)
     this.#recordsLeft -= BATCH_OVERHEAD

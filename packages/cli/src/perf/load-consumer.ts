@@ -34,6 +34,9 @@ interface Link {
   isOpening: boolean
   /** When the fetch under way was sent; null: there is none. */
   sentMs: number | null
+  /** Read of the answer that is arriving, and not told yet. */
+  records: number
+  bytes: number
 }
 
 const retryBackoffMs = 100
@@ -81,7 +84,10 @@ export class LoadConsumer {
   close(): void {
     this.#isClosed = true
     if (this.#retry !== null) clearTimeout(this.#retry)
-    for (const link of this.#links.values()) link.socket?.close()
+    for (const link of this.#links.values()) {
+      link.socket?.close()
+      this.#tell(link)
+    }
   }
 
   checkTimeouts(nowMs: number): void {
@@ -105,7 +111,7 @@ export class LoadConsumer {
       if (link === undefined) {
         link = {
           ...{ nodeId, positions: [], request: null },
-          ...{ socket: null, isOpening: false, sentMs: null },
+          ...{ socket: null, isOpening: false, sentMs: null, records: 0, bytes: 0 },
         }
         this.#links.set(nodeId, link)
       }
@@ -152,8 +158,6 @@ export class LoadConsumer {
 
   #events(link: Link): FetchEvents {
     let position: FetchPosition | null = null
-    let records = 0
-    let bytes = 0
     return {
       onPartition: (topic, partition, highWatermark) => {
         position = this.#byKey.get(`${topic} ${partition}`) ?? null
@@ -168,23 +172,27 @@ export class LoadConsumer {
         const from = position.nextOffset
         // A fetch may begin in the middle of a batch; of compacted ones, nobody knows how much is before it.
         const before = batch.baseOffset >= from ? 0 : from - batch.baseOffset
-        records += Math.max(0, batch.recordCount - before)
-        bytes += batch.sizeBytes
+        link.records += Math.max(0, batch.recordCount - before)
+        link.bytes += batch.sizeBytes
         position.nextOffset = batch.lastOffset + 1
         return from
       },
       onEnd: (_correlationId, errorCode, throttleMs) => {
         link.sentMs = null
-        const readRecords = records
-        const readBytes = bytes
-        records = 0
-        bytes = 0
         if (throttleMs > 0) this.#host.onThrottled(throttleMs)
         if (errorCode !== errorCodes.NONE) this.#onError(undefined, errorCode)
-        if (readBytes > 0) this.#host.onRead(readRecords, readBytes)
+        this.#tell(link)
         if (errorCode === errorCodes.NONE && this.#retry === null) this.#fetch(link)
       },
     }
+  }
+
+  /** Positions have moved past it: it counts, even if the rest of the answer never comes. */
+  #tell(link: Link): void {
+    const { records, bytes } = link
+    link.records = 0
+    link.bytes = 0
+    if (bytes > 0) this.#host.onRead(records, bytes)
   }
 
   #onError(position: FetchPosition | undefined, errorCode: number): void {
@@ -205,6 +213,7 @@ export class LoadConsumer {
     link.socket?.close()
     link.socket = null
     link.sentMs = null
+    this.#tell(link)
     this.#host.onTrouble('disconnected')
     this.#retryLater()
   }
