@@ -304,10 +304,11 @@ class SimFile implements DiskFile {
 
   async readLater(position: number, lengthBytes: number): Promise<Uint8Array> {
     this.#alive()
+    const bytes = this.#inode.cache.slice(position, position + lengthBytes)
     await new Promise<void>(resolve => this.#disk.afterSync(resolve))
     if (this.#disk.life !== this.#life) return new Promise(() => undefined)
     this.#disk.check('read', this.path)
-    return this.#inode.cache.slice(position, position + lengthBytes)
+    return bytes
   }
 
   truncate(sizeBytes: number): void {
