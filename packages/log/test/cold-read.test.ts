@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { must, type Offset } from '@trimaran/common'
 import { readBatchHeader } from '@trimaran/protocol'
-import { Bench, settle } from './support.ts'
+import { batch, Bench, settle } from './support.ts'
 
 const limits = { maxBytes: 10_000, endOffset: Infinity, minOneBatch: true }
 
@@ -75,7 +75,9 @@ test('bytes that were cut off while they were loaded are never read', async () =
   const cold = must(bench.log.coldRead(10, limits.maxBytes), 'everything is cold')
   const loading = cold.load()
   bench.log.truncateTo(10)
-  for (let count = 0; count < 20; count++) bench.append({ value: 'new' }, 1)
+  // As a follower does, which keeps nothing in memory.
+  for (let baseOffset = 10; baseOffset < 30; baseOffset++)
+    bench.log.appendAsFollower(batch({ value: 'new', baseOffset, leaderEpoch: 1 }))
   await loading
   await settle()
   const bytes = bench.log.read(10, limits)
