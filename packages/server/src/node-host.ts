@@ -11,6 +11,7 @@ import { KafkaListener } from './kafka-listener.ts'
 import type { ListenerAddress } from './kafka-listener.ts'
 import { watchNode } from './metrics.ts'
 import { ClusterNode } from './node.ts'
+import { openFileLimit, openSegmentFiles } from './ports/open-file-limit.ts'
 
 /** What a node keeps, opened. `close` makes all of it durable; `abandon` leaves it as a killed process would. */
 export interface NodeStorage {
@@ -177,6 +178,7 @@ export class NodeHost {
       logEvent,
       onFatal,
       metrics: this.#metrics,
+      openFileCountMax: openSegmentFiles(openFileLimit()),
     })
     this.#node = node
     node.start()

@@ -63,6 +63,8 @@ export interface ClusterNodeOptions {
   readonly replicasPerTurn?: number
   /** See LogDirectoryOptions. */
   readonly warmLogBytes?: number
+  /** Segment files open at a time. */
+  readonly openFileCountMax?: number
 }
 
 /** Rules to break on purpose, so that the simulator can prove that it notices. Never set in production. */
@@ -321,7 +323,7 @@ export class ClusterNode {
   }
 
   #openLogs(own: BrokerConfig, metrics: BrokerMetrics): LogDirectory {
-    const { config, warmLogBytes } = this.#options
+    const { config, warmLogBytes, openFileCountMax } = this.#options
     // Overrides of topics come with the metadata; until then a log that is opened has the broker's own values.
     const { log } = topicReplicaConfig(emptyImage, own, config.nodeId, '')
     return LogDirectory.open({
@@ -332,6 +334,7 @@ export class ClusterNode {
       logEvent: this.#logEvent,
       flushed: elapsedMs => metrics.flushTime.record(elapsedMs),
       ...(warmLogBytes !== undefined && { warmBytes: warmLogBytes }),
+      ...(openFileCountMax !== undefined && { openFileCountMax }),
     })
   }
 
