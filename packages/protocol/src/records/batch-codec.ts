@@ -229,12 +229,16 @@ export function decodeBatch(
   return { header, records }
 }
 
-/** A cursor before the first record of the batch at `at`, whose header is given; unpacks it if need be. */
+/**
+ * A cursor before the first record of the batch at `at`, whose header is given; unpacks it if need be. `isTransient`: no
+ * bytes of it are kept, and no other batch is unpacked meanwhile.
+ */
 export function recordCursor(
   bytes: Uint8Array,
   at: number,
   header: BatchHeader,
   maxDecompressedBytes: number,
+  isTransient = false,
 ): RecordCursor {
   const start = at + BATCH_OVERHEAD
   const end = at + header.sizeBytes
@@ -249,7 +253,12 @@ export function recordCursor(
     case 'lz4':
     case 'zstd':
       return new RecordCursor(
-        decompress(header.compression, bytes.subarray(start, end), maxDecompressedBytes),
+        decompress(
+          header.compression,
+          bytes.subarray(start, end),
+          maxDecompressedBytes,
+          isTransient,
+        ),
       )
   }
 }

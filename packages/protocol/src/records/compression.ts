@@ -55,10 +55,16 @@ export function compress(codec: Compression, content: Uint8Array, level?: number
 }
 
 /**
+ * `isTransient`: the result is looked at before the next call and never kept; a codec may then use its memory again.
  * @throws OutputTooLargeError if the content is larger than `maxBytes`
  * @throws ProtocolError if the bytes are not of that codec
  */
-export function decompress(codec: Compression, packed: Uint8Array, maxBytes: number): Uint8Array {
+export function decompress(
+  codec: Compression,
+  packed: Uint8Array,
+  maxBytes: number,
+  isTransient = false,
+): Uint8Array {
   switch (codec) {
     case 'none':
       if (packed.length > maxBytes) throw new OutputTooLargeError(maxBytes)
@@ -68,7 +74,7 @@ export function decompress(codec: Compression, packed: Uint8Array, maxBytes: num
     case 'snappy':
       return decompressSnappy(packed, maxBytes)
     case 'lz4':
-      return decompressLz4Frame(packed, maxBytes)
+      return decompressLz4Frame(packed, maxBytes, isTransient)
     case 'zstd': {
       const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX }
       return byZlib(codec, maxBytes, maxOutputLength =>

@@ -16,50 +16,41 @@ const FIRST_GUESS_RATIO = 4
 const SHORT_COPY_BYTES = 32
 const MATCH_BYTES_MIN = 4
 
+/** What one decoding leaves for the next, if its result is not kept: a usual batch, four times over. */
+const SCRATCH_BYTES_MAX = 1024 * 1024
+let scratch = new Uint8Array(0)
+
 /** Output so far: `bytes[0, size)`; grows by doubling, never beyond `maxBytes`. */
 class Output {
   bytes: Uint8Array
   size = 0
   readonly #maxBytes: number
+  readonly #isTransient: boolean
 
-  constructor(firstBytes: number, maxBytes: number) {
-    this.bytes = new Uint8Array(Math.min(firstBytes, maxBytes))
+  constructor(firstBytes: number, maxBytes: number, isTransient: boolean) {
     this.#maxBytes = maxBytes
+    this.#isTransient = isTransient
+    this.bytes =
+      isTransient && scratch.length > 0
+        ? scratch.subarray(0, maxBytes)
+        : new Uint8Array(Math.min(firstBytes, maxBytes))
   }
 
-  reserve(count: number): void {
-    const needed = this.size + count
-    if (needed <= this.bytes.length) return
+  /** Room for so many bytes after the first `size`, which stay. */
+  reserve(size: number, count: number): Uint8Array {
+    const needed = size + count
+    if (needed <= this.bytes.length) return this.bytes
     if (needed > this.#maxBytes) throw new OutputTooLargeError(this.#maxBytes)
     const grown = new Uint8Array(Math.min(this.#maxBytes, Math.max(needed, this.bytes.length * 2)))
-    grown.set(this.bytes.subarray(0, this.size))
+    grown.set(this.bytes.subarray(0, size))
     this.bytes = grown
+    return grown
   }
 
-  literals(source: Uint8Array, from: number, count: number): void {
-    this.reserve(count)
-    if (count <= SHORT_COPY_BYTES) {
-      for (let index = 0; index < count; index++)
-        this.bytes[this.size + index] = source[from + index]!
-    } else {
-      this.bytes.set(source.subarray(from, from + count), this.size)
-    }
-    this.size += count
-  }
-
-  /** Repeats what was written `distance` bytes ago; the ranges may overlap. */
-  match(distance: number, count: number): void {
-    if (distance === 0 || distance > this.size)
-      throw new ProtocolError('lz4: match before the start')
-    this.reserve(count)
-    const from = this.size - distance
-    if (distance >= count && count > SHORT_COPY_BYTES) {
-      this.bytes.copyWithin(this.size, from, from + count)
-    } else {
-      for (let index = 0; index < count; index++)
-        this.bytes[this.size + index] = this.bytes[from + index]!
-    }
-    this.size += count
+  content(): Uint8Array {
+    if (this.#isTransient && this.bytes.length > scratch.length)
+      scratch = this.bytes.length <= SCRATCH_BYTES_MAX ? this.bytes : scratch
+    return this.bytes.subarray(0, this.size)
   }
 }
 
@@ -67,11 +58,16 @@ const uint32Le = (bytes: Uint8Array, at: number): number =>
   (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0
 
 /**
- * The content of one frame.
+ * The content of one frame. `isTransient`: it is looked at before the next call and never kept, so its memory is used
+ * again.
  * @throws OutputTooLargeError if it is more than `maxBytes`
  * @throws ProtocolError if it is not a frame
  */
-export function decompressLz4Frame(frame: Uint8Array, maxBytes: number): Uint8Array {
+export function decompressLz4Frame(
+  frame: Uint8Array,
+  maxBytes: number,
+  isTransient = false,
+): Uint8Array {
   if (frame.length < 7 || uint32Le(frame, 0) !== FRAME_MAGIC)
     throw new ProtocolError('lz4: no frame')
   const flags = frame[4]!
@@ -79,24 +75,34 @@ export function decompressLz4Frame(frame: Uint8Array, maxBytes: number): Uint8Ar
   if (flags & FLAG_DICTIONARY) throw new ProtocolError('lz4: dictionaries are not supported')
   const blockTrailerBytes = flags & FLAG_BLOCK_CHECKSUM ? 4 : 0
   let at = flags & FLAG_CONTENT_SIZE ? 15 : 7
-  const output = new Output(frame.length * FIRST_GUESS_RATIO, maxBytes)
+  const output = new Output(frame.length * FIRST_GUESS_RATIO, maxBytes, isTransient)
   for (;;) {
     if (at + 4 > frame.length) throw new ProtocolError('lz4: the frame is cut off')
     const sizeField = uint32Le(frame, at)
     at += 4
-    if (sizeField === 0) return output.bytes.subarray(0, output.size)
+    if (sizeField === 0) return output.content()
     const stored = sizeField >= 0x80000000
     const size = stored ? sizeField - 0x80000000 : sizeField
     if (size > BLOCK_BYTES_MAX || at + size > frame.length)
       throw new ProtocolError('lz4: the block is cut off')
-    if (stored) output.literals(frame, at, size)
+    if (stored) copyStored(frame, at, size, output)
     else decompressBlock(frame, at, at + size, output)
     at += size + blockTrailerBytes
   }
 }
 
-/** Sequences of literals and matches (LZ4 block format); the last one has literals only. */
+function copyStored(frame: Uint8Array, at: number, size: number, output: Output): void {
+  output.reserve(output.size, size).set(frame.subarray(at, at + size), output.size)
+  output.size += size
+}
+
+/**
+ * Sequences of literals and matches (LZ4 block format); the last one has literals only. One loop over local variables:
+ * this is where all the time of an lz4 batch goes.
+ */
 function decompressBlock(bytes: Uint8Array, start: number, end: number, output: Output): void {
+  let into = output.bytes
+  let to = output.size
   let at = start
   while (at < end) {
     const token = bytes[at++]!
@@ -109,20 +115,36 @@ function decompressBlock(bytes: Uint8Array, start: number, end: number, output: 
       }
     }
     if (at + literalCount > end) throw new ProtocolError('lz4: the literals are cut off')
-    output.literals(bytes, at, literalCount)
-    at += literalCount
-    if (at === end) return
+    if (to + literalCount > into.length) into = output.reserve(to, literalCount)
+    if (literalCount <= SHORT_COPY_BYTES) {
+      for (const stop = at + literalCount; at < stop;) into[to++] = bytes[at++]!
+    } else {
+      into.set(bytes.subarray(at, at + literalCount), to)
+      to += literalCount
+      at += literalCount
+    }
+    if (at === end) break
     if (at + 2 > end) throw new ProtocolError('lz4: the match is cut off')
     const distance = bytes[at]! | (bytes[at + 1]! << 8)
     at += 2
     let matchCount = (token & 15) + MATCH_BYTES_MIN
-    if ((token & 15) === 15) {
+    if (matchCount === 15 + MATCH_BYTES_MIN) {
       for (let more = 255; more === 255;) {
         if (at >= end) throw new ProtocolError('lz4: the length is cut off')
         more = bytes[at++]!
         matchCount += more
       }
     }
-    output.match(distance, matchCount)
+    if (distance === 0 || distance > to) throw new ProtocolError('lz4: match before the start')
+    if (to + matchCount > into.length) into = output.reserve(to, matchCount)
+    let from = to - distance
+    if (distance >= matchCount && matchCount > SHORT_COPY_BYTES) {
+      into.copyWithin(to, from, from + matchCount)
+      to += matchCount
+    } else {
+      // Repeats what was written so many bytes ago; the ranges may overlap.
+      for (const stop = to + matchCount; to < stop;) into[to++] = into[from++]!
+    }
   }
+  output.size = to
 }

@@ -177,7 +177,7 @@ function checkRecords(
   if (unseen) return checkTimestampOfHeader(header, rules) ?? { ok: true, header }
   const unpackedBytesMax = rules.maxMessageBytes * DECOMPRESSED_RATIO_MAX
   try {
-    const cursor = recordCursor(bytes, 0, header, unpackedBytesMax)
+    const cursor = recordCursor(bytes, 0, header, unpackedBytesMax, true)
     return walk(bytes, header, cursor, rules)
   } catch (error) {
     if (error instanceof OutputTooLargeError)
