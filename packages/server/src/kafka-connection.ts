@@ -256,12 +256,15 @@ export class KafkaConnection {
     else if (this.#closing && this.#slots.length === 0) this.#end()
   }
 
-  /** All that a tick writes to a client goes out as one: several times the rate for small answers. */
+  /**
+   * All answers that one event brings go out as one: several times the rate for small ones. Not those of the whole turn of
+   * the loop: a lone record would wait for whatever else the turn has to do, a tenth of its latency.
+   */
   #write(answer: readonly Uint8Array[]): void {
     if (!this.#corked) {
       this.#corked = true
       this.#socket.cork()
-      setImmediate(() => {
+      process.nextTick(() => {
         this.#corked = false
         this.#socket.uncork()
         this.countUnread()
