@@ -18,7 +18,7 @@ const MATCH_BYTES_MIN = 4
 
 /** What one decoding leaves for the next, if its result is not kept: a usual batch, four times over. */
 const SCRATCH_BYTES_MAX = 1024 * 1024
-let scratch = new Uint8Array(0)
+let scratch: Uint8Array = new Uint8Array(0)
 
 /** Output so far: `bytes[0, size)`; grows by doubling, never beyond `maxBytes`. */
 class Output {
