@@ -3,19 +3,20 @@ import type { Address } from './client.ts'
 import { consumeAll, produceTo, recordSizes, withTopic } from './load.ts'
 import { createTopics, topicsOf, untilAllLed } from './many-topics.ts'
 
-const produceMs = 12_000
+/** Of large records, then of small ones. After a minute at full load Apache Kafka is at about its speed, after ten seconds at half. */
+const produceMs = [60_000, 30_000] as const
 const metadataTopics = 100
 const metadataPartitions = 10
 
 /** What produce and consume take. */
 export async function warmUp(addresses: readonly Address[]): Promise<void> {
-  for (const { valueBytes, batchBytes } of recordSizes) {
+  for (const [at, { valueBytes, batchBytes }] of recordSizes.entries()) {
     const topic = `warm-up-${valueBytes}-${process.pid}`
     await withTopic(addresses, topic, async () => {
       await produceTo(addresses, topic, {
         recordSizeBytes: valueBytes,
         batchBytes,
-        durationMs: produceMs,
+        durationMs: produceMs[at] ?? 0,
       })
       await consumeAll(addresses, topic, null)
     })
