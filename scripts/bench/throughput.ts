@@ -49,7 +49,7 @@ export const throughput: Measurement = {
       .join(', ')
     return {
       figures,
-      settings: `${partitionCount} partitions, RF 3, min.insync.replicas 2, idempotent, batches that do not compress (${batches}), ${producerCount} producers with five requests under way per broker, ${durationMs / 1000} s after ${warmUpMs / 1000} s of warm-up; then read from the beginning to the end, once by one consumer and once by a group of ${groupMembers} (its rate counts from the first fetch, its forming is a row of its own). MB are 10⁶ bytes, of values produced, of batches read. The load generator is that of \`trimaran perf\`, one thread. Kafka's default durability: replicated to page caches, flushed behind.${besideNote(context)}`,
+      settings: `${partitionCount} partitions, RF 3, min.insync.replicas 2, idempotent, batches that do not compress (${batches}), ${producerCount} producers with five requests under way per broker, ${durationMs / 1000} s after ${warmUpMs / 1000} s of warm-up; then read from the beginning to the end, once by one consumer and once by a group of ${groupMembers} (its rate counts from the first fetch, its forming is a row of its own; \`cluster up\` sets group.initial.rebalance.delay.ms to 0, Kafka's default is 3 s). MB are 10⁶ bytes, of values produced, of batches read. The load generator is that of \`trimaran perf\`, one thread. Kafka's default durability: replicated to page caches, flushed behind.${besideNote(context)}`,
     }
   },
 }

@@ -15,8 +15,12 @@ import {
 } from './state.ts'
 
 const nodeProcess = join(import.meta.dirname, 'node-process.ts')
-/** Node's own default place. Said in the environment, it holds for the very first module, too. */
-const compileCache = join(tmpdir(), 'node-compile-cache')
+const nodeEnvironment = {
+  /** Node's own default place. Said in the environment, it holds for the very first module, too. */
+  NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache'),
+  /** glibc's malloc with one arena for all threads: a loaded node takes a tenth less CPU, and 10 MB less. */
+  MALLOC_ARENA_MAX: '1',
+}
 /** A clean stop moves leaderships and flushes; longer than this it is not clean any more. */
 const stopTimeoutMs = 20_000
 
@@ -65,7 +69,7 @@ export function spawnNode(directory: string, state: LocalCluster, id: number): n
     const child = spawn(process.execPath, [nodeProcess, resolve(own, 'server.properties')], {
       detached: true,
       stdio: ['ignore', log, log],
-      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, CLUSTER_ID: state.clusterId },
+      env: { ...nodeEnvironment, ...process.env, CLUSTER_ID: state.clusterId },
     })
     if (child.pid === undefined) throw new CliError(`Node ${id} could not be started.`)
     child.unref()
