@@ -402,6 +402,23 @@ test('fetch.max.bytes caps what one answer holds', async () => {
   await small.stop()
 })
 
+test('no answer is so large that reading it keeps everybody else waiting', async () => {
+  const large = await TestCluster.start({})
+  await large.addTopic('orders', [[1]])
+  const asking = large.client()
+  for (let at = 0; at < 6; at++)
+    await asking.call(apis.produce, 9, produceOf(batchOf(['x'.repeat(900_000)])))
+  const wanted = { maxBytes: 1_000_000_000, partitionMaxBytes: 1_000_000_000 }
+  const first = firstFetched(await asking.call(apis.fetch, 12, fetchOf(wanted)))
+  expect(first?.records?.length).toBeLessThanOrEqual(4 * 1024 * 1024)
+  expect(valuesIn(first?.records).length).toBe(4)
+  const rest = firstFetched(
+    await asking.call(apis.fetch, 12, fetchOf({ ...wanted, fetchOffset: 4 })),
+  )
+  expect(valuesIn(rest?.records).length).toBe(2)
+  await large.stop()
+})
+
 test('a small answer keeps no large buffer alive while it waits for its client', async () => {
   const small = await TestCluster.start({})
   await small.addTopic('orders', [[1]])

@@ -19,7 +19,7 @@ export interface ListenerLimits {
   readonly requestMaxBytes: number
   /** queued.max.request.bytes: requests held by the node, unfinished ones included. */
   readonly queuedMaxBytes: number
-  /** Answers written and not read, of all clients together. Five of the largest fetches unless told otherwise. */
+  /** Answers written and not read, of all clients together. Seventy of the largest fetches unless told otherwise. */
   readonly unreadMaxBytes?: number
   /** How long a client that sends no more waits for what it asked. */
   readonly halfClosedMaxMs?: number
@@ -44,7 +44,7 @@ export interface KafkaListenerOptions {
 const BACKLOG = 1024
 /** A client that has the right to finish its frame over the node's budget must keep sending. */
 const PRIVILEGED_STALL_MS = 5_000
-/** Five answers of `fetch.max.bytes` (55 MiB), or five thousand of 55 KiB. */
+/** Seventy of the largest fetch answers (4 MiB), or five thousand of 55 KiB. */
 const UNREAD_MAX_BYTES = 275 * 1024 * 1024
 /** While others wait for room, who takes nothing for this long loses its connection: at worst 5 MiB/s are too slow. */
 const UNREAD_STALL_MS = 10_000
