@@ -1,6 +1,14 @@
 /** What a measurement gives: samples with a unit, and what they must be. */
 
-export type Unit = 'ms' | 'KB' | 'MB' | 'MB/s' | 'records/s' | 'cores' | 'simulated s per s'
+export type Unit =
+  | 'ms'
+  | 'KB'
+  | 'MB'
+  | 'MB/s'
+  | 'records/s'
+  | 'cores'
+  | 'times'
+  | 'simulated s per s'
 
 /** A promise about one statistic of the samples. */
 export type Must =

@@ -10,6 +10,7 @@ import type { ClusterFacts } from './cluster.ts'
 import { compression } from './compression.ts'
 import { readConditions } from './conditions.ts'
 import { failover } from './failover.ts'
+import { hostile } from './hostile.ts'
 import { idle } from './idle.ts'
 import { latency } from './latency.ts'
 import type { BenchContext, Measurement } from './measurement.ts'
@@ -45,6 +46,7 @@ const measurements: readonly Measurement[] = [
   compression,
   mixed,
   latency,
+  hostile,
   clients,
 ]
 interface Beside {

@@ -44,6 +44,8 @@ export function withUnit(value: number, unit: Unit): string {
       return `${Math.round(value / 1000).toLocaleString('en-US')} k/s`
     case 'cores':
       return value.toFixed(value < 0.1 ? 3 : 2)
+    case 'times':
+      return `${value.toFixed(1)} ×`
     case 'simulated s per s':
       return `${value.toFixed(0)} s/s`
   }
