@@ -81,11 +81,14 @@ export interface NewTopic {
   readonly partitions?: number
   /** The replicas of its only partition, the leader first; the controller places them unless told. */
   readonly replicas?: readonly number[]
+  /** Beside min.insync.replicas 2. */
+  readonly configs?: Readonly<Record<string, string>>
 }
 
 /** Asks until the cluster has as many brokers as it takes. */
 export async function createTopic(connection: KafkaConnection, topic: NewTopic): Promise<void> {
   const { name, partitions = 1, replicas } = topic
+  const configs = { 'min.insync.replicas': '2', ...topic.configs }
   let refusal = ''
   await untilGiven(`topic ${name} could not be made`, async () => {
     const answer = await connection.request(apis.createTopics, {
@@ -96,7 +99,7 @@ export async function createTopic(connection: KafkaConnection, topic: NewTopic):
           replicationFactor: replicas === undefined ? 3 : -1,
           assignments:
             replicas === undefined ? [] : [{ partitionIndex: 0, brokerIds: [...replicas] }],
-          configs: [{ name: 'min.insync.replicas', value: '2' }],
+          configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
         },
       ],
       timeoutMs: 10_000,

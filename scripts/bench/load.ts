@@ -34,10 +34,14 @@ export const bootstrapOf = (addresses: readonly Address[]): string =>
 
 export const megabytesPerSecond = ({ bytes, elapsedMs }: Moved): number => bytes / 1_000 / elapsedMs
 
-export async function makeTopic(brokers: readonly Address[], name: string): Promise<void> {
+export async function makeTopic(
+  brokers: readonly Address[],
+  name: string,
+  configs: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const admin = await untilConnected(brokers)
   try {
-    await createTopic(admin, { name, partitions: partitionCount })
+    await createTopic(admin, { name, partitions: partitionCount, configs })
     await untilGiven(`topic ${name} is not in sync`, () => layoutOf(admin, name, { inSync: true }))
     await sleep(settleMs)
   } finally {
@@ -50,8 +54,9 @@ export async function withTopic<T>(
   brokers: readonly Address[],
   name: string,
   use: () => Promise<T>,
+  configs: Readonly<Record<string, string>> = {},
 ): Promise<T> {
-  await makeTopic(brokers, name)
+  await makeTopic(brokers, name, configs)
   try {
     return await use()
   } finally {
@@ -61,7 +66,13 @@ export async function withTopic<T>(
 
 export interface ProduceLoad extends Pick<
   ProduceOptions,
-  'recordSizeBytes' | 'payloadFile' | 'batchBytes' | 'compression' | 'warmUpMs' | 'durationMs'
+  | 'recordSizeBytes'
+  | 'payloadFile'
+  | 'batchBytes'
+  | 'compression'
+  | 'producers'
+  | 'warmUpMs'
+  | 'durationMs'
 > {
   readonly durationMs: number
 }

@@ -11,6 +11,7 @@ import { compression } from './compression.ts'
 import { readConditions } from './conditions.ts'
 import { failover } from './failover.ts'
 import { hostile } from './hostile.ts'
+import { fsync } from './fsync.ts'
 import { idle } from './idle.ts'
 import { latency } from './latency.ts'
 import type { BenchContext, Measurement } from './measurement.ts'
@@ -46,6 +47,7 @@ const measurements: readonly Measurement[] = [
   compression,
   mixed,
   latency,
+  fsync,
   hostile,
   clients,
 ]
