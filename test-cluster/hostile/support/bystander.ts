@@ -133,7 +133,9 @@ export class Bystander {
     try {
       records = await this.#reader.poll()
     } catch (error) {
-      if (!(error instanceof ConnectionError)) throw error
+      // The broker that was asked may not have heard of the new topic yet.
+      const isEarly = error instanceof Error && error.name === 'CliError' && this.#seen.size === 0
+      if (!(error instanceof ConnectionError) && !isEarly) throw error
       await sleep(20)
       return
     }
