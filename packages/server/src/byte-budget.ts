@@ -113,3 +113,29 @@ export class UnreadBudget {
     this.#waiting.delete(who)
   }
 }
+
+/**
+ * Requests that clients send without waiting for answers to earlier ones, beyond the few that each may have under way.
+ * They stand in line with everybody else's in the logs and on the way to the followers: the longer that line, the later
+ * every answer. Nobody waits for room here; who has none goes on with the answer to one of its own.
+ */
+export class PipelineBudget {
+  readonly #limit: number
+  #held = 0
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  get hasRoom(): boolean {
+    return this.#held < this.#limit
+  }
+
+  hold(): void {
+    this.#held++
+  }
+
+  release(): void {
+    this.#held--
+  }
+}

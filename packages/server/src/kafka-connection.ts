@@ -2,11 +2,13 @@ import type { Socket } from 'node:net'
 import { CloseConnection } from '@trimaran/broker'
 import type { ConnectionContext } from '@trimaran/broker'
 import type { LogEvent } from '@trimaran/common'
-import type { ByteBudget, UnreadBudget } from './byte-budget.ts'
+import type { ByteBudget, PipelineBudget, UnreadBudget } from './byte-budget.ts'
 import { FrameReader, FramingError } from './frame-reader.ts'
 
-/** Requests of one connection that are being handled. Clients keep five (max.in.flight.requests.per.connection). */
+/** Requests of one connection that are being handled. */
 const MAX_IN_FLIGHT = 64
+/** Of these every connection has as many as Kafka's clients keep (max.in.flight.requests.per.connection); more if there is room. */
+const OWN_IN_FLIGHT = 5
 /** Frames handled before the event loop gets its turn: one connection's thousand small requests are not one stall. */
 const FRAMES_PER_TURN = 64
 /** Answers that a client does not read: beyond, its requests wait. One answer of each kind may pass it once. */
@@ -29,6 +31,8 @@ export interface ConnectionHost {
   readonly budget: ByteBudget
   /** Of answers that are written and that clients have not read. */
   readonly unread: UnreadBudget
+  /** Of requests beyond those that each connection may have under way. */
+  readonly pipeline: PipelineBudget
   readonly logEvent: LogEvent
   /** Null: no answer. A rejection closes the connection after the answers before it. */
   handle(context: ConnectionContext, frame: Uint8Array): Promise<readonly Uint8Array[] | null>
@@ -43,6 +47,8 @@ interface Slot {
   readonly apiKey: number
   /** Of the frame, with its size. */
   readonly heldBytes: number
+  /** Taken from `pipeline`. */
+  readonly isPipelined: boolean
   answer: readonly Uint8Array[] | null | undefined
   closeReason: string | null
 }
@@ -179,7 +185,8 @@ export class KafkaConnection {
     } catch (error) {
       if (!(error instanceof FramingError)) throw error
       // In its place in the order: answers to what came before it are still written.
-      this.#slots.push({ apiKey: -1, heldBytes: 0, answer: null, closeReason: error.message })
+      const ended = { heldBytes: 0, isPipelined: false, answer: null, closeReason: error.message }
+      this.#slots.push({ apiKey: -1, ...ended })
       this.finish()
       return null
     }
@@ -189,6 +196,7 @@ export class KafkaConnection {
   #mayHandle(frame: Uint8Array): boolean {
     if (
       this.#slots.length >= MAX_IN_FLIGHT ||
+      (this.#slots.length >= OWN_IN_FLIGHT && !this.#host.pipeline.hasRoom) ||
       this.#inFlightBytes >= MAX_REQUEST_BYTES ||
       this.#socket.writableLength >= MAX_UNREAD_BYTES
     ) {
@@ -206,13 +214,15 @@ export class KafkaConnection {
   #handle(frame: Uint8Array): void {
     const heldBytes = SIZE_BYTES + frame.length
     const apiKey = apiKeyOf(frame)
-    const slot: Slot = { apiKey, heldBytes, answer: undefined, closeReason: null }
+    const isPipelined = this.#slots.length >= OWN_IN_FLIGHT
+    const slot: Slot = { apiKey, heldBytes, isPipelined, answer: undefined, closeReason: null }
     this.#next = null
     this.context.requestSinceMs = this.#waitsSinceMs ?? this.#lastActiveMs
     this.#waitsSinceMs = null
     this.#slots.push(slot)
     this.#inFlightBytes += heldBytes
     this.#host.budget.handling(this)
+    if (isPipelined) this.#host.pipeline.hold()
     this.#host.handle(this.context, frame).then(
       answer => {
         slot.answer = answer
@@ -230,6 +240,7 @@ export class KafkaConnection {
 
   #settled(slot: Slot): void {
     this.#host.budget.handled()
+    if (slot.isPipelined) this.#host.pipeline.release()
     this.#inFlightBytes -= slot.heldBytes
     this.#release(slot.heldBytes)
     if (this.context.closed) return

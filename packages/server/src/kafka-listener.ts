@@ -3,7 +3,7 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { ClusterError } from '@trimaran/common'
 import type { LogEvent } from '@trimaran/common'
 import type { ConnectionContext } from '@trimaran/broker'
-import { ByteBudget, UnreadBudget } from './byte-budget.ts'
+import { ByteBudget, PipelineBudget, UnreadBudget } from './byte-budget.ts'
 import { ClosableContext, KafkaConnection } from './kafka-connection.ts'
 import type { ConnectionHost } from './kafka-connection.ts'
 
@@ -46,6 +46,11 @@ const BACKLOG = 1024
 const PRIVILEGED_STALL_MS = 5_000
 /** Seventy of the largest fetch answers (4 MiB), or five thousand of 55 KiB. */
 const UNREAD_MAX_BYTES = 275 * 1024 * 1024
+/**
+ * Of all clients together, beyond five requests of each. With 64 of each of six connections in line, on three nodes on
+ * two cores, another client's acknowledgement p99 was 360 ms; with five and these it is 110 ms.
+ */
+const PIPELINED_MAX = 16
 /** While others wait for room, who takes nothing for this long loses its connection: at worst 5 MiB/s are too slow. */
 const UNREAD_STALL_MS = 10_000
 /** Whether who has sent FIN still reads, TCP does not tell: it may be gone, and have asked to wait for 24 days. */
@@ -74,6 +79,7 @@ export class KafkaListener {
       maxFrameBytes: limits.requestMaxBytes,
       budget: new ByteBudget(Math.max(limits.queuedMaxBytes, limits.requestMaxBytes)),
       unread: new UnreadBudget(limits.unreadMaxBytes ?? UNREAD_MAX_BYTES),
+      pipeline: new PipelineBudget(PIPELINED_MAX),
       logEvent,
       handle: (context, frame) => options.handle(context, frame),
       nowMs: () => performance.now(),

@@ -251,7 +251,7 @@ test('the delay of the event loop is measured while a node is there, looked at o
   unwatch()
 })
 
-test('produce requests are handled without waiting for earlier answers, at most 64 at a time (K18)', async () => {
+test('produce requests are handled without waiting for earlier answers, at most 21 at a time (K18)', async () => {
   let inFlight = 0
   let most = 0
   const answers: (() => void)[] = []
@@ -277,7 +277,52 @@ test('produce requests are handled without waiting for earlier answers, at most 
     await new Promise(resolve => setImmediate(resolve))
   }
   await client.receive(count * 6)
-  expect(most).toBe(64)
+  expect(most).toBe(21)
+})
+
+test('many pipelines together have few requests under way beyond five each, and come to their end', async () => {
+  const answers: (() => void)[] = []
+  const handled = new Map<number, number>()
+  const { dial } = await listening((connection, frame) => {
+    handled.set(connection.id, (handled.get(connection.id) ?? 0) + 1)
+    return new Promise(resolve => answers.push(() => resolve([framed(frame)])))
+  })
+  const produce = framed(Buffer.from([0, 0]))
+  const clients = Array.from({ length: 10 }, () => dial())
+  const count = 100
+  for (const client of clients)
+    client.send(Buffer.concat(Array.from({ length: count }, () => produce)))
+  await expect.poll(() => handled.size).toBe(10)
+  await new Promise(resolve => setTimeout(resolve, 50))
+  expect(answers).toHaveLength(10 * 5 + 16)
+  // Who waits for each answer is as soon served as beside nobody.
+  const modest = dial()
+  modest.send(produce)
+  await expect.poll(() => answers.length).toBe(10 * 5 + 16 + 1)
+  answers.pop()?.()
+  await modest.receive(6)
+  const pump = setInterval(() => {
+    for (const answer of answers.splice(0)) answer()
+  }, 1)
+  await Promise.all(clients.map(client => client.receive(count * 6)))
+  clearInterval(pump)
+})
+
+test('a pipeline that is broken off gives back what it had beyond five', async () => {
+  const answers: (() => void)[] = []
+  const { dial } = await listening(
+    (_connection, frame) => new Promise(resolve => answers.push(() => resolve([framed(frame)]))),
+  )
+  const produce = framed(Buffer.from([0, 0]))
+  const run = Buffer.concat(Array.from({ length: 100 }, () => produce))
+  const first = dial()
+  first.send(run)
+  await expect.poll(() => answers.length).toBe(21)
+  first.socket.resetAndDestroy()
+  await new Promise(resolve => setTimeout(resolve, 50))
+  for (const answer of answers.splice(0)) answer()
+  dial().send(run)
+  await expect.poll(() => answers.length).toBe(21)
 })
 
 test('a request waits for the answer to an earlier one of its kind, and others go on meanwhile', async () => {

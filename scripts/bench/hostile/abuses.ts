@@ -79,7 +79,7 @@ export const abuses: readonly Abuse[] = [
     series: {
       name: 'kafka_network_requestmetrics_totaltimems_count',
       labels: ['request="Produce"'],
-      grows: 20_000,
+      grows: 5_000,
     },
     growthMaxMb: workMb + 150,
     growthWhy: 'tails of the logs, and requests that wait for followers',
