@@ -3,7 +3,7 @@ import { runEndToEnd } from 'trimaran/perf'
 import type { Address } from './client.ts'
 import { untilHealthy } from './cluster.ts'
 import type { Figure } from './figures.ts'
-import { abuses, type Abuse, type Series } from './hostile/abuses.ts'
+import { abuses, workMb, type Abuse, type Series } from './hostile/abuses.ts'
 import { startAbuser } from './hostile/abuser-process.ts'
 import { metricsOf, valueOf } from './hostile/scrape.ts'
 import { bootstrapOf, makeTopic } from './load.ts'
@@ -54,7 +54,7 @@ export const hostile: Measurement = {
     )
     return {
       figures,
-      settings: `each abuse on a cluster of its own and from a process of its own, to another topic than the client's. The client: ${recordsPerSecond} records/s of ${recordBytes} B by a schedule, acks=all, RF 3, one consumer; ${durationMs / 1_000} s after ${warmUpMs / 1_000} s of the same, alone and beside in turns; each sample is the p99 beside divided by that alone just before. Cluster, client and abuser share the processors. RSS of the three nodes may grow by ${bounds.join(', ')}, of which ${100} MB are for the work itself. Each must show in /metrics: ${abuses.map(({ words, series }) => `${words} as ${series.name}`).join(', ')}.`,
+      settings: `each abuse on a cluster of its own and from a process of its own, to another topic than the client's. The client: ${recordsPerSecond} records/s of ${recordBytes} B by a schedule, acks=all, RF 3, one consumer; ${durationMs / 1_000} s after ${warmUpMs / 1_000} s of the same, alone and beside in turns; each sample is the p99 beside divided by that alone just before. Cluster, client and abuser share the processors. RSS of the three nodes may grow by ${bounds.join(', ')}, of which ${workMb} MB are for the work itself. Each must show in /metrics: ${abuses.map(({ words, series }) => `${words} as ${series.name}`).join(', ')}.`,
     }
   },
 }

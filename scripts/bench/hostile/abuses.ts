@@ -41,8 +41,8 @@ async function fill(addresses: readonly Address[], topic: string): Promise<void>
   })
 }
 
-/** Of work that every request brings, a young generation and buffers of each node. */
-const workMb = 100
+/** For the work that any request brings: a young generation and buffers of each of three nodes. */
+export const workMb = 100
 const unread = 'kafka_network_socketserver_unreadresponsebytes'
 
 export const abuses: readonly Abuse[] = [
@@ -68,7 +68,7 @@ export const abuses: readonly Abuse[] = [
     words: `${connectionCount.toLocaleString('en-US')} connections that send one byte`,
     series: {
       name: 'kafka_server_socket_server_metrics_connection_count',
-      grows: connectionCount * 0.9,
+      grows: connectionCount / 2,
     },
     growthMaxMb: workMb + 160,
     growthWhy: '12 KB and what a chunk of one byte keeps, per connection',
