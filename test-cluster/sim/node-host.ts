@@ -122,6 +122,7 @@ export class SimNode {
         random: this.#random.fork(this.owner.incarnation),
         disk: this.disks.logs,
         replicasPerTurn: 2,
+        birthsPerTurn: 1,
         warmLogBytes: 2048,
         durable: this.disks.quorum.durable.load(),
         store: this.disks.store(this.#world, this.owner),

@@ -47,6 +47,19 @@ export class MemoryLog {
     }
   }
 
+  /** Set: the first records are in memory alone until it resolves. */
+  birth: PromiseWithResolvers<void> | null = null
+
+  get unwritten(): Promise<void> | null {
+    return this.batches.length > 0 ? (this.birth?.promise ?? null) : null
+  }
+
+  born(): void {
+    const { birth } = this
+    this.birth = null
+    birth?.resolve()
+  }
+
   get logEndOffset(): Offset {
     return (this.batches.at(-1)?.lastOffset ?? this.logStartOffset - 1) + 1
   }

@@ -89,8 +89,8 @@ class Node {
   openLogs(clock: Clock): LogDirectory {
     if (this.memory) return this.memory.directory
     const disk = this.disk as SimDisk
-    const configFor = () => logConfig
-    return LogDirectory.open({ disk, directory: 'data', clock, logEvent: () => {}, configFor })
+    const options = { disk, clock, configFor: () => logConfig, birthsPerTurn: 1 }
+    return LogDirectory.open({ ...options, directory: 'data', logEvent: () => {} })
   }
 
   crash(isPowerLoss: boolean): void {

@@ -1,4 +1,5 @@
 import type { Clock, ClusterError, Disk, LogEvent, Offset, Slots } from '@trimaran/common'
+import type { Births } from './births.ts'
 import type { FilePool } from './file-pool.ts'
 import type { Segment } from './segment.ts'
 import type { LoadedIndexes } from './segment-indexes.ts'
@@ -16,6 +17,7 @@ export interface LogContext {
   readonly clock: Clock
   readonly logEvent: LogEvent
   readonly files: FilePool
+  readonly births: Births
   readonly tails: TailBudget
   readonly indexes: LoadedIndexes<Segment>
   /** The end of a log of so many bytes is in the page cache; what lies before is perhaps only on the device. */

@@ -1,4 +1,5 @@
 import { type Clock, ClusterError, type Disk, type LogEvent, Slots } from '@trimaran/common'
+import { Births } from './births.ts'
 import type { LogContext, RecoveryPointOf } from './context.ts'
 import { parentOf } from './file-names.ts'
 import { FilePool } from './file-pool.ts'
@@ -25,6 +26,7 @@ export class DirectoryContext implements LogContext {
   readonly logEvent: LogEvent
   readonly warmBytes: number
   readonly files: FilePool
+  readonly births: Births
   readonly tails: TailBudget
   readonly indexes: LoadedIndexes<Segment>
   readonly #recoveryPointFell: (log: RecoveryPointOf) => void
@@ -42,6 +44,7 @@ export class DirectoryContext implements LogContext {
     readonly clock: Clock
     readonly logEvent: LogEvent
     readonly openFileCountMax: number
+    readonly birthsPerTurn: number
     readonly warmBytes: number
     readonly recoveryPointFell: (log: RecoveryPointOf) => void
     readonly flushed: ((elapsedMs: number) => void) | undefined
@@ -54,6 +57,7 @@ export class DirectoryContext implements LogContext {
     this.#recoveryPointFell = options.recoveryPointFell
     this.#flushed = options.flushed
     this.files = new FilePool(options.disk, options.openFileCountMax)
+    this.births = new Births(options.clock, options.birthsPerTurn)
     this.tails = new TailBudget(tailBytesMax)
     this.indexes = new LoadedIndexes(indexBytesMax, segment => this.#unload(segment))
   }
@@ -138,6 +142,7 @@ export class DirectoryContext implements LogContext {
 
   /** Renamed files are found and removed at the next start. */
   stop(): void {
+    this.births.stop()
     for (const cancel of this.#waiting) cancel()
     this.#waiting.clear()
   }

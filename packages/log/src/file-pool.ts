@@ -1,4 +1,5 @@
-import { assert, type Disk, type DiskFile } from '@trimaran/common'
+import { assert, ClusterError, type Disk, type DiskFile } from '@trimaran/common'
+import type { Births } from './births.ts'
 
 /**
  * Open files of one data directory, the least recently used closed when there are too many. 10,000 idle partitions then
@@ -63,11 +64,23 @@ export class FilePool {
   }
 }
 
+/** What is known of a file that is not made yet: its name is free. */
+interface Unborn {
+  readonly births: Births
+  readonly make: () => DiskFile
+  /** See LogContext. */
+  readonly fail: (error: unknown, path: string) => ClusterError
+  /** Appended, and in memory alone. */
+  readonly parts: Uint8Array[]
+  written: PromiseWithResolvers<void> | null
+  failed: ClusterError | null
+}
+
 /** One file, opened when it is used. Invariant: `sizeBytes` is what the broker wrote, never asked of the disk again. */
 export class PooledFile {
   readonly #pool: FilePool
-  /** Not made yet: its name is free, and making it is left to the first who uses it. */
-  #birth: (() => void) | null = null
+  /** Made by the first who uses it; if that is an append, perhaps a little later. */
+  #unborn: Unborn | null = null
   #path: string
   #sizeBytes: number
   #closeWhenIdle = false
@@ -100,18 +113,35 @@ export class PooledFile {
     return file
   }
 
-  static unborn(pool: FilePool, disk: Disk, path: string, makeDirectory: () => void): PooledFile {
+  static unborn(
+    pool: FilePool,
+    path: string,
+    how: Pick<Unborn, 'births' | 'make' | 'fail'>,
+  ): PooledFile {
     const file = new PooledFile(pool, path, 0)
-    file.#birth = () => {
-      makeDirectory()
-      const handle = disk.open(path, { create: true })
-      pool.adopt(file, handle)
-    }
+    file.#unborn = { ...how, parts: [], written: null, failed: null }
     return file
   }
 
+  /** With all that was appended to it. */
+  ensureMade(): void {
+    if (this.#unborn !== null) void this.#handle
+  }
+
   get isUnborn(): boolean {
-    return this.#birth !== null
+    return this.#unborn !== null
+  }
+
+  /** Resolves when what was appended is in the file, or the file is closed; null: nothing is in memory alone. */
+  get unwritten(): Promise<void> | null {
+    const unborn = this.#unborn
+    if (unborn === null || unborn.parts.length === 0) return null
+    if (unborn.written === null) {
+      unborn.written = Promise.withResolvers()
+      // Whoever appended may have gone.
+      unborn.written.promise.catch(() => undefined)
+    }
+    return unborn.written.promise
   }
 
   get path(): string {
@@ -119,11 +149,48 @@ export class PooledFile {
   }
 
   get #handle(): DiskFile {
-    if (this.#birth !== null) {
-      this.#birth()
-      this.#birth = null
+    if (this.#unborn !== null) {
+      const unborn = this.#unborn
+      unborn.births.now(() => this.#bear(unborn))
     }
     return this.#pool.handle(this)
+  }
+
+  /** With all that was appended. What failed is not tried again: nobody knows how far it came. */
+  #bear(unborn: Unborn): void {
+    unborn.births.forget(this, this.#sizeBytes)
+    try {
+      if (unborn.failed !== null) throw unborn.failed
+      const handle = unborn.make()
+      this.#pool.adopt(this, handle)
+      if (unborn.parts.length > 0) handle.append(unborn.parts)
+      this.#unborn = null
+      unborn.written?.resolve()
+    } catch (error) {
+      unborn.failed = unborn.fail(error, this.#path)
+      unborn.written?.reject(unborn.failed)
+      throw unborn.failed
+    }
+  }
+
+  /** False: the file is to be made now. */
+  #waits(unborn: Unborn, parts: readonly Uint8Array[], sizeBytes: number): boolean {
+    const { births } = unborn
+    if (unborn.failed !== null || !births.mustWait(sizeBytes)) return false
+    // Copies: the buffers that they came in hold whole requests.
+    for (const part of parts) unborn.parts.push(part.slice())
+    this.#sizeBytes += sizeBytes
+    births.wait(this, sizeBytes, () => this.#bearLater(unborn))
+    return true
+  }
+
+  /** Nobody is there to be told of a failure but who waits for `unwritten`. */
+  #bearLater(unborn: Unborn): void {
+    try {
+      this.#bear(unborn)
+    } catch (error) {
+      if (!(error instanceof ClusterError)) throw error
+    }
   }
 
   get sizeBytes(): number {
@@ -131,6 +198,7 @@ export class PooledFile {
   }
 
   append(parts: readonly Uint8Array[], sizeBytes: number): void {
+    if (this.#unborn !== null && this.#waits(this.#unborn, parts, sizeBytes)) return
     this.#handle.append(parts)
     this.#sizeBytes += sizeBytes
   }
@@ -190,6 +258,10 @@ export class PooledFile {
   }
 
   close(): void {
+    if (this.#unborn !== null) {
+      this.#unborn.births.forget(this, this.#sizeBytes)
+      this.#unborn.written?.resolve()
+    }
     if (this.callsUnderWay > 0) this.#closeWhenIdle = true
     else this.#pool.close(this)
   }

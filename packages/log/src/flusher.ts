@@ -86,10 +86,12 @@ export class Flusher {
   async flushTo(target: Offset): Promise<void> {
     if (this.#context.failed !== null) throw this.#context.failed
     // Without a record there is nothing to lose.
-    if (!this.#segments.isOnDisk) return
+    if (!this.#segments.isOnDisk && this.#segments.unwritten === null) return
     const flush = { end: target }
     this.#ends.push(flush)
     try {
+      if (this.#segments.unwritten !== null) await this.#segments.unwritten
+      if (this.#isAbandoned) return
       await this.#namesSynced()
       const startedMs = this.#context.clock.monotonicMs()
       for (const segment of this.#segments.all.slice()) {

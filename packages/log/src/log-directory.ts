@@ -3,6 +3,7 @@ import { type LogEvent, noEpoch, type Offset, partitionKey, type TopicId } from 
 import { DirectoryCheckpoints } from './directory-checkpoints.ts'
 import { bytesOf, type CheckpointEntry, textOf } from './checkpoints.ts'
 import { formatCleanShutdown, parseCleanShutdown } from './checkpoints.ts'
+import { birthsPerTurn } from './births.ts'
 import type { LogConfig } from './config.ts'
 import { DirectoryContext, openFileCountMax, warmBytes } from './directory-context.ts'
 import * as names from './file-names.ts'
@@ -18,6 +19,8 @@ export interface LogDirectoryOptions {
   readonly logEvent: LogEvent
   readonly configFor: (topicName: string) => LogConfig
   readonly openFileCountMax?: number
+  /** Logs that come to the disk in one turn of the event loop; few in a simulation, which has few. */
+  readonly birthsPerTurn?: number
   /** See LogContext; small where slow reads are to be met, as in a simulation. */
   readonly warmBytes?: number
   /** Told how long each fsync of a segment took. */
@@ -67,6 +70,7 @@ export class LogDirectory {
       clock: options.clock,
       logEvent: options.logEvent,
       openFileCountMax: options.openFileCountMax ?? openFileCountMax,
+      birthsPerTurn: options.birthsPerTurn ?? birthsPerTurn,
       warmBytes: options.warmBytes ?? warmBytes,
       recoveryPointFell: log => this.#checkpoints.lowerRecoveryPoint(log, this.#logs.values()),
       flushed: options.flushed,

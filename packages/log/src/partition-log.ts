@@ -139,6 +139,11 @@ export class PartitionLog {
     return this.#segments.isOnDisk
   }
 
+  /** A new log's first records may be in memory alone for a moment: nobody claims them before this resolves. Null: none are. */
+  get unwritten(): Promise<void> | null {
+    return this.#segments.unwritten
+  }
+
   /** Closed, deleted or set aside: it takes nothing, and nothing more of it becomes durable. */
   get isClosed(): boolean {
     return this.#isClosed

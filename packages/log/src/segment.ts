@@ -184,7 +184,7 @@ export class Segment {
   /** Frees the indexes; the summary says what their files are. */
   unload(): void {
     if (this.indexes === null || this.isDetached) return
-    this.#owner.settle(this)
+    if (!this.file.isUnborn || !this.isEmpty) this.#owner.settle(this)
     this.indexes = null
   }
 

@@ -43,6 +43,11 @@ export class Segments implements SegmentOwner {
     return this.#makeDirectory === null
   }
 
+  /** See PartitionLog. */
+  get unwritten(): Promise<void> | null {
+    return this.first.file.unwritten
+  }
+
   get all(): readonly Segment[] {
     return this.#list
   }
@@ -86,11 +91,18 @@ export class Segments implements SegmentOwner {
 
   /** The first of a new log, whose file and directory are made when it is used. */
   createUnborn(): Segment {
-    const { files, disk } = this.context
+    const { files, disk, births } = this.context
     const path = Segment.path(this.directory, 0)
     return this.#push(
       0,
-      PooledFile.unborn(files, disk, path, () => this.#bear()),
+      PooledFile.unborn(files, path, {
+        births,
+        make: () => {
+          this.#bear()
+          return disk.open(path, { create: true })
+        },
+        fail: (error, at) => this.context.fail(error, at),
+      }),
     )
   }
 
@@ -229,6 +241,7 @@ export class Segments implements SegmentOwner {
     const known = segment.summary
     if (known !== null && (segment.indexes === null || !isDirty(segment.indexes))) return known
     const indexes = segment.indexes ?? this.indexesOf(segment)
+    segment.file.ensureMade()
     segment.noteTime()
     writeIndexes(this.context.disk, indexes)
     const summary = {
@@ -319,7 +332,7 @@ export class Segments implements SegmentOwner {
   #retire(segment: Segment, paths: string[], keepSnapshot = false): void {
     const { disk, indexes } = this.context
     indexes.forget(segment)
-    if (segment.file.isUnborn) return
+    if (segment.file.isUnborn) return segment.file.close()
     for (const kind of segmentFileKinds) {
       const path = `${this.directory}/${segmentFileName(segment.baseOffset, kind)}`
       if (kind !== 'log' && !disk.exists(path)) continue

@@ -1,5 +1,6 @@
 import { Prng } from '@trimaran/common'
 import { expect, test } from 'vitest'
+import { birthsPerTurn } from '../src/births.ts'
 import { defaultLogConfig } from '../src/index.ts'
 import { type DiskOperation, SimDisk } from '../src/testing/index.ts'
 import { batch, Bench, settle, topicId, topicName } from './support.ts'
@@ -16,9 +17,9 @@ function countOperations(disk: SimDisk): Map<string, number> {
   return counts
 }
 
-function createMany(bench: Bench, count = logCount) {
+function createMany(bench: Bench, count = logCount, name = 'idle') {
   return Array.from({ length: count }, (_, partition) =>
-    bench.directory.create({ topicId, topicName: 'idle', partition, config: defaultLogConfig }),
+    bench.directory.create({ topicId, topicName: name, partition, config: defaultLogConfig }),
   )
 }
 
@@ -85,6 +86,7 @@ test('the first flushes of a thousand logs share the sync of their common direct
   const bench = new Bench({ disk: new SimDisk({ random: new Prng(1) }) })
   const logs = createMany(bench)
   for (const log of logs) log.appendAsLeader(batch(), 0)
+  bench.clock.advance(0)
   const counts = countOperations(bench.disk)
   await Promise.all(logs.map(log => log.flush()))
   expect(counts.get('syncDirectory data')).toBeLessThanOrEqual(2)
@@ -116,4 +118,110 @@ test('nothing is claimed before the names are durable, whoever asks while they a
   expect(log.recoveryPoint).toBe(1)
   bench.kill('lose-all')
   expect(bench.directory.log(topicId, 0)).toMatchObject({ logEndOffset: 1 })
+})
+
+/** A log after so many others of the same turn that it is not on the disk yet, with one record. */
+function lateLog(bench: Bench) {
+  const logs = createMany(bench, birthsPerTurn + 1)
+  for (const log of logs) log.appendAsLeader(batch(), 0)
+  return logs.at(-1) as (typeof logs)[number]
+}
+
+test('first records of many logs come to the disk a few a turn, in their order, and say when', async () => {
+  const bench = new Bench()
+  const logs = createMany(bench, 3 * birthsPerTurn)
+  for (const log of logs) log.appendAsLeader(batch(), 0)
+  for (const log of logs) log.appendAsLeader(batch(), 0)
+  const written = (): number => logs.filter(log => log.unwritten === null).length
+  expect(written()).toBe(birthsPerTurn)
+  expect(bench.disk.list('data')).toHaveLength(birthsPerTurn)
+  expect(logs.slice(0, birthsPerTurn).every(log => log.unwritten === null)).toBe(true)
+  const waits = logs.map(log => log.unwritten)
+  expect(logs.map(log => log.logEndOffset)).toEqual(logs.map(() => 2))
+  bench.clock.advance(0)
+  await Promise.all(waits)
+  expect(written()).toBe(logs.length)
+  bench.kill('process')
+  const reopened = [...bench.directory.logs()]
+  expect(reopened.map(log => log.logEndOffset)).toEqual(logs.map(() => 2))
+})
+
+test('what is in memory alone dies with the process, and leaves nothing behind', () => {
+  const bench = new Bench()
+  lateLog(bench)
+  bench.kill('process')
+  expect([...bench.directory.logs()]).toHaveLength(birthsPerTurn)
+  expect(bench.disk.list('data')).toHaveLength(birthsPerTurn)
+})
+
+test('whoever needs the file of a waiting log gets it at once', () => {
+  const uses: Record<string, (log: ReturnType<typeof lateLog>) => void> = {
+    read: log =>
+      expect(
+        log.read(0, { maxBytes: 1e6, endOffset: 1, minOneBatch: true }).length,
+      ).toBeGreaterThan(0),
+    roll: log => log.roll(),
+    truncate: log => {
+      log.appendAsLeader(batch(), 0)
+      log.truncateTo(1)
+    },
+  }
+  for (const [name, use] of Object.entries(uses)) {
+    const bench = new Bench()
+    const log = lateLog(bench)
+    if (name === 'read') log.appendAsFollower(batch({ baseOffset: 1, leaderEpoch: 0 }))
+    else use(log)
+    if (name === 'read') use(log)
+    expect([name, log.unwritten, log.isOnDisk]).toEqual([name, null, true])
+    bench.kill('process')
+    const key = [log.topicId, log.partition] as const
+    expect(bench.directory.log(...key)?.logEndOffset).toBe(name === 'read' ? 2 : 1)
+  }
+})
+
+test('a flush of a waiting log waits for its turn and then makes it durable', async () => {
+  const bench = new Bench()
+  const log = lateLog(bench)
+  const flushed = log.flush()
+  await settle()
+  expect(log).toMatchObject({ recoveryPoint: 0, isOnDisk: false })
+  bench.clock.advance(0)
+  await flushed
+  expect(log.recoveryPoint).toBe(1)
+  bench.kill('lose-all')
+  expect(bench.directory.log(log.topicId, log.partition)?.logEndOffset).toBe(1)
+})
+
+test('a waiting log that is deleted is not made, and nobody waits for it', async () => {
+  const bench = new Bench()
+  const log = lateLog(bench)
+  const [flushed, written] = [log.flush(), log.unwritten]
+  bench.directory.delete(log.topicId, log.partition)
+  await Promise.all([flushed, written])
+  bench.clock.advance(0)
+  expect(bench.disk.list('data')).toHaveLength(birthsPerTurn)
+})
+
+test('a waiting log that is emptied begins where it is told, and nobody waits for it', async () => {
+  const bench = new Bench()
+  const log = lateLog(bench)
+  const written = log.unwritten
+  expect(written).not.toBe(null)
+  log.truncateFullyAndStartAt(9)
+  await written
+  bench.clock.advance(0)
+  bench.kill('process')
+  const reopened = bench.directory.log(log.topicId, log.partition)
+  expect(reopened).toMatchObject({ logStartOffset: 9, logEndOffset: 9 })
+})
+
+test('a waiting log that cannot be made fails who waits for it, and the directory', async () => {
+  const bench = new Bench()
+  const log = lateLog(bench)
+  const written = log.unwritten
+  bench.disk.fault = operation => (operation === 'makeDirectory' ? 'DISK_FULL' : null)
+  bench.clock.advance(0)
+  await expect(written).rejects.toMatchObject({ code: 'DISK_FULL' })
+  expect(bench.directory.failed).toMatchObject({ code: 'DISK_FULL' })
+  expect(() => log.appendAsLeader(batch(), 0)).toThrow('makeDirectory')
 })

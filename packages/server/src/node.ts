@@ -63,6 +63,7 @@ export interface ClusterNodeOptions {
   readonly replicasPerTurn?: number
   /** See LogDirectoryOptions. */
   readonly warmLogBytes?: number
+  readonly birthsPerTurn?: number
   /** Segment files open at a time. */
   readonly openFileCountMax?: number
 }
@@ -323,7 +324,7 @@ export class ClusterNode {
   }
 
   #openLogs(own: BrokerConfig, metrics: BrokerMetrics): LogDirectory {
-    const { config, warmLogBytes, openFileCountMax } = this.#options
+    const { config, warmLogBytes, openFileCountMax, birthsPerTurn } = this.#options
     // Overrides of topics come with the metadata; until then a log that is opened has the broker's own values.
     const { log } = topicReplicaConfig(emptyImage, own, config.nodeId, '')
     return LogDirectory.open({
@@ -334,6 +335,7 @@ export class ClusterNode {
       logEvent: this.#logEvent,
       flushed: elapsedMs => metrics.flushTime.record(elapsedMs),
       ...(warmLogBytes !== undefined && { warmBytes: warmLogBytes }),
+      ...(birthsPerTurn !== undefined && { birthsPerTurn }),
       ...(openFileCountMax !== undefined && { openFileCountMax }),
     })
   }

@@ -171,7 +171,7 @@ export class ReplicaFetcher {
     for (const followed of this.#changed) {
       const { partition, follower } = followed
       // It must not claim what is not durable yet; the end of the fsync resumes it.
-      if (partition.fsyncsBeforeAck && partition.isFlushing) continue
+      if (partition.isFlushing && partition.claimsLater) continue
       const asked = follower.nextFetch(partition.log)
       followed.asked = asked
       followed.askedIn = sessionEpoch

@@ -3,14 +3,14 @@ import type { Partition } from './partition.ts'
 
 /**
  * Fsync with group commit: one per partition at a time, and what is appended meanwhile shares the next. `durable` is told
- * after each; `failed` gets what went wrong, after which the log must not be trusted.
+ * after each, and when the first records of a new log have come to the disk; `failed` gets what went wrong, after which the log must not be trusted.
  */
 export class Flusher {
-  readonly #durable: (partition: Partition) => void
+  readonly #durable: (partition: Partition, wasUnwritten: boolean) => void
   readonly #failed: (partition: Partition, error: ClusterError) => void
 
   constructor(options: {
-    readonly durable: (partition: Partition) => void
+    readonly durable: (partition: Partition, wasUnwritten: boolean) => void
     readonly failed: (partition: Partition, error: ClusterError) => void
   }) {
     this.#durable = options.durable
@@ -20,15 +20,17 @@ export class Flusher {
   request(partition: Partition): void {
     if (partition.isFlushing || partition.failure) return
     const { log } = partition
+    const { unwritten } = log
     partition.isFlushing = true
-    log.flush().then(
+    const isWriteEnough = unwritten !== null && !partition.fsyncsBeforeAck
+    void (isWriteEnough ? unwritten : log.flush()).then(
       () => {
         partition.isFlushing = false
         // Deleted meanwhile: its recovery point will never reach its end.
         if (log.isClosed) return
-        if (partition.fsyncsBeforeAck && log.recoveryPoint < log.logEndOffset)
-          this.request(partition)
-        this.#durable(partition)
+        const isBehind = partition.fsyncsBeforeAck && log.recoveryPoint < log.logEndOffset
+        if (isBehind || log.unwritten !== null) this.request(partition)
+        this.#durable(partition, unwritten !== null)
       },
       (error: unknown) => {
         partition.isFlushing = false

@@ -61,10 +61,10 @@ export class FollowerSide {
     }
   }
 
-  /** An fsync of a followed log ended. */
-  durable(partition: Partition): void {
+  /** An fsync of a followed log ended, or its first records are on the disk. */
+  durable(partition: Partition, wasUnwritten: boolean): void {
     const { following } = partition
-    if (following && partition.fsyncsBeforeAck)
+    if (following && (wasUnwritten || partition.fsyncsBeforeAck))
       this.#fetchers.get(following.leader)?.resume(partition)
   }
 
@@ -169,7 +169,7 @@ export class FollowerSide {
       partition.checkOrder()
     }
     if (records.length === 0) return startMoves ? 'again' : 'idle'
-    if (!partition.fsyncsBeforeAck) return 'again'
+    if (!partition.claimsLater) return 'again'
     this.#options.flusher.request(partition)
     return 'flushing'
   }

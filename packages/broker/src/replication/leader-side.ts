@@ -326,7 +326,7 @@ export class LeaderSide {
     metrics.batchBytes.record(batch.length)
     metrics.batchRecords.record(header.recordCount)
     leader.appended(partition.log.logEndOffset, partition.claimableEndOffset, nowMs)
-    if (partition.fsyncsBeforeAck) this.#options.flusher.request(partition)
+    if (partition.claimsLater) this.#options.flusher.request(partition)
     this.#sessions.changed(partition.positions)
     this.settle(partition)
   }

@@ -119,7 +119,12 @@ export class Partition implements HostedPartition {
   }
   /** What this replica may count for itself. */
   get claimableEndOffset(): Offset {
-    return this.fsyncsBeforeAck ? this.log.recoveryPoint : this.log.logEndOffset
+    if (this.fsyncsBeforeAck) return this.log.recoveryPoint
+    return this.log.unwritten === null ? this.log.logEndOffset : 0
+  }
+  /** What was appended is claimed only when the flusher has said so. */
+  get claimsLater(): boolean {
+    return this.fsyncsBeforeAck || this.log.unwritten !== null
   }
 
   /** True if it rose. */

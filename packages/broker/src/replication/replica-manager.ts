@@ -96,9 +96,9 @@ export class ReplicaManager implements Replicas {
     const storageFailed = (partition: Partition, error: ClusterError): void =>
       this.#storageFailed(partition, error)
     const flusher = new Flusher({
-      durable: partition => {
+      durable: (partition, wasUnwritten) => {
         if (partition.leading) this.#leaderSide.durable(partition)
-        else this.#followerSide.durable(partition)
+        else this.#followerSide.durable(partition, wasUnwritten)
       },
       failed: storageFailed,
     })
