@@ -12,6 +12,9 @@ export const topicConfig = (
   topicName: string,
 ): TopicConfig => effectiveTopicConfig(image, config.properties, topicName, brokerId)
 
+/** By what metadata resolved, so that topics without overrides of their own share one. */
+const replicaConfigs = new WeakMap<BrokerConfig, WeakMap<TopicConfig, TopicReplicaConfig>>()
+
 /** The same as storage and replication need it. */
 export function topicReplicaConfig(
   image: Image,
@@ -20,6 +23,20 @@ export function topicReplicaConfig(
   topicName: string,
 ): TopicReplicaConfig {
   const topic = topicConfig(image, config, brokerId, topicName)
+  let known = replicaConfigs.get(config)
+  if (known === undefined) {
+    known = new WeakMap()
+    replicaConfigs.set(config, known)
+  }
+  let replica = known.get(topic)
+  if (replica === undefined) {
+    replica = replicaConfig(topic, config)
+    known.set(topic, replica)
+  }
+  return replica
+}
+
+function replicaConfig(topic: TopicConfig, config: BrokerConfig): TopicReplicaConfig {
   const log: LogConfig = {
     segmentBytes: topic.segmentBytes,
     segmentMs: topic.segmentMs,

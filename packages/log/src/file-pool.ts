@@ -64,24 +64,29 @@ export class FilePool {
   }
 }
 
-/** What is known of a file that is not made yet: its name is free. */
-interface Unborn {
+/** A file that is not made yet; its name is free. */
+export interface UnbornFile {
+  readonly path: string
   readonly births: Births
-  readonly make: () => DiskFile
+  make(): DiskFile
   /** See LogContext. */
-  readonly fail: (error: unknown, path: string) => ClusterError
-  /** Appended, and in memory alone. */
+  fail(error: unknown): ClusterError
+}
+
+/** What was appended to it, in memory alone. */
+interface Unwritten {
   readonly parts: Uint8Array[]
-  written: PromiseWithResolvers<void> | null
-  failed: ClusterError | null
+  readonly written: PromiseWithResolvers<void>
 }
 
 /** One file, opened when it is used. Invariant: `sizeBytes` is what the broker wrote, never asked of the disk again. */
 export class PooledFile {
   readonly #pool: FilePool
   /** Made by the first who uses it; if that is an append, perhaps a little later. */
-  #unborn: Unborn | null = null
-  #path: string
+  #unborn: UnbornFile | null = null
+  #unwritten: Unwritten | null = null
+  /** Null: not made yet. */
+  #path: string | null
   #sizeBytes: number
   #closeWhenIdle = false
   /** Of the disk: syncs, and reads off the loop. */
@@ -91,7 +96,7 @@ export class PooledFile {
   /** Loaded off the loop, for the next read of just these bytes. */
   #loaded: { readonly position: number; readonly bytes: Uint8Array } | null = null
 
-  private constructor(pool: FilePool, path: string, sizeBytes: number) {
+  private constructor(pool: FilePool, path: string | null, sizeBytes: number) {
     this.#pool = pool
     this.#path = path
     this.#sizeBytes = sizeBytes
@@ -113,14 +118,15 @@ export class PooledFile {
     return file
   }
 
-  static unborn(
-    pool: FilePool,
-    path: string,
-    how: Pick<Unborn, 'births' | 'make' | 'fail'>,
-  ): PooledFile {
-    const file = new PooledFile(pool, path, 0)
-    file.#unborn = { ...how, parts: [], written: null, failed: null }
+  static unborn(pool: FilePool, unborn: UnbornFile): PooledFile {
+    const file = new PooledFile(pool, null, 0)
+    file.#unborn = unborn
     return file
+  }
+
+  /** Resolves when what was appended is in the file, or the file is closed; null: nothing is in memory alone. */
+  get unwritten(): Promise<void> | null {
+    return this.#unwritten?.written.promise ?? null
   }
 
   /** With all that was appended to it. */
@@ -132,20 +138,8 @@ export class PooledFile {
     return this.#unborn !== null
   }
 
-  /** Resolves when what was appended is in the file, or the file is closed; null: nothing is in memory alone. */
-  get unwritten(): Promise<void> | null {
-    const unborn = this.#unborn
-    if (unborn === null || unborn.parts.length === 0) return null
-    if (unborn.written === null) {
-      unborn.written = Promise.withResolvers()
-      // Whoever appended may have gone.
-      unborn.written.promise.catch(() => undefined)
-    }
-    return unborn.written.promise
-  }
-
   get path(): string {
-    return this.#path
+    return this.#path ?? this.#unborn?.path ?? ''
   }
 
   get #handle(): DiskFile {
@@ -156,36 +150,39 @@ export class PooledFile {
     return this.#pool.handle(this)
   }
 
-  /** With all that was appended. What failed is not tried again: nobody knows how far it came. */
-  #bear(unborn: Unborn): void {
+  #bear(unborn: UnbornFile): void {
+    const unwritten = this.#unwritten
     unborn.births.forget(this, this.#sizeBytes)
     try {
-      if (unborn.failed !== null) throw unborn.failed
       const handle = unborn.make()
+      this.#path = unborn.path
       this.#pool.adopt(this, handle)
-      if (unborn.parts.length > 0) handle.append(unborn.parts)
+      if (unwritten !== null) handle.append(unwritten.parts)
       this.#unborn = null
-      unborn.written?.resolve()
+      this.#unwritten = null
+      unwritten?.written.resolve()
     } catch (error) {
-      unborn.failed = unborn.fail(error, this.#path)
-      unborn.written?.reject(unborn.failed)
-      throw unborn.failed
+      // No append comes after it: the directory has failed.
+      const failure = unborn.fail(error)
+      unwritten?.written.reject(failure)
+      throw failure
     }
   }
 
   /** False: the file is to be made now. */
-  #waits(unborn: Unborn, parts: readonly Uint8Array[], sizeBytes: number): boolean {
+  #waits(unborn: UnbornFile, parts: readonly Uint8Array[], sizeBytes: number): boolean {
     const { births } = unborn
-    if (unborn.failed !== null || !births.mustWait(sizeBytes)) return false
+    if (!births.mustWait(sizeBytes)) return false
+    this.#unwritten ??= newUnwritten()
     // Copies: the buffers that they came in hold whole requests.
-    for (const part of parts) unborn.parts.push(part.slice())
+    for (const part of parts) this.#unwritten.parts.push(new Uint8Array(part))
     this.#sizeBytes += sizeBytes
     births.wait(this, sizeBytes, () => this.#bearLater(unborn))
     return true
   }
 
   /** Nobody is there to be told of a failure but who waits for `unwritten`. */
-  #bearLater(unborn: Unborn): void {
+  #bearLater(unborn: UnbornFile): void {
     try {
       this.#bear(unborn)
     } catch (error) {
@@ -260,9 +257,16 @@ export class PooledFile {
   close(): void {
     if (this.#unborn !== null) {
       this.#unborn.births.forget(this, this.#sizeBytes)
-      this.#unborn.written?.resolve()
+      this.#unwritten?.written.resolve()
     }
     if (this.callsUnderWay > 0) this.#closeWhenIdle = true
     else this.#pool.close(this)
   }
+}
+
+function newUnwritten(): Unwritten {
+  const written = Promise.withResolvers<void>()
+  // Whoever appended may have gone.
+  written.promise.catch(() => undefined)
+  return { parts: [], written }
 }

@@ -8,6 +8,8 @@ import type { Segment } from './segment.ts'
 import type { Segments } from './segments.ts'
 import { SharedSync } from './shared-sync.ts'
 
+const noFlushes: readonly { end: Offset }[] = []
+
 /**
  * Makes one log durable, in groups: a flush covers all that was appended before it began, and all who ask while one is
  * under way share the next. The indexes and snapshots of the log are not synced: they are verified when they are used.
@@ -24,10 +26,11 @@ export class Flusher {
   #isAbandoned = false
   #unflushedSinceMs: number | null = null
   /** Per flush under way, the lowest end that a truncation left since it began: it makes no more than that durable. */
-  #ends: { end: Offset }[] = []
+  #ends: readonly { end: Offset }[] = noFlushes
   /** Names that are being made durable: who must know that they are waits for it, too. */
   #namesUnderWay: Promise<void> | null = null
-  readonly #flushes = new SharedSync(() => this.flushTo(this.#logEndOffset))
+  /** Null: never asked for a flush. */
+  #flushes: SharedSync | null = null
 
   constructor(options: {
     readonly context: LogContext
@@ -79,6 +82,7 @@ export class Flusher {
   }
 
   flush(): Promise<void> {
+    this.#flushes ??= new SharedSync(() => this.flushTo(this.#logEndOffset))
     return this.#flushes.request()
   }
 
@@ -88,7 +92,7 @@ export class Flusher {
     // Without a record there is nothing to lose.
     if (!this.#segments.isOnDisk && this.#segments.unwritten === null) return
     const flush = { end: target }
-    this.#ends.push(flush)
+    this.#ends = [...this.#ends, flush]
     try {
       if (this.#segments.unwritten !== null) await this.#segments.unwritten
       if (this.#isAbandoned) return

@@ -8,6 +8,9 @@ export interface EpochStart {
 /** Epochs per log. An entry per leader change: at one a minute this lasts a month, and the oldest goes first. */
 const epochCountMax = 50_000
 
+/** Shared by the many logs without records; never written to. */
+const noStarts: EpochStart[] = []
+
 /**
  * Which leader epoch began at which offset. Invariant: both strictly ascending. What the file holds is a cache of what
  * the batches say, written when the log is flushed, rolled or closed; what came later is found again by recovery.
@@ -17,7 +20,7 @@ export class LeaderEpochs {
   #isDirty: boolean
 
   constructor(starts: readonly EpochStart[], isDirty: boolean) {
-    this.#starts = [...starts]
+    this.#starts = starts.length === 0 ? noStarts : [...starts]
     this.#isDirty = isDirty
   }
 
@@ -46,7 +49,9 @@ export class LeaderEpochs {
     ) {
       this.#starts.pop()
     }
-    this.#starts.push({ epoch, startOffset })
+    // The first in a list of just its size.
+    if (this.#starts.length === 0) this.#starts = [{ epoch, startOffset }]
+    else this.#starts.push({ epoch, startOffset })
     if (this.#starts.length > epochCountMax) this.#starts.shift()
     this.#isDirty = true
   }

@@ -11,6 +11,7 @@ import { parentOf } from './file-names.ts'
 import { newPartitionLog } from './new-log.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { openPartitionLog } from './recovery.ts'
+import type { LogHome, LogIdentity } from './segments.ts'
 
 export interface LogDirectoryOptions {
   readonly disk: Disk
@@ -57,6 +58,8 @@ export class LogDirectory {
   readonly #context: DirectoryContext
   readonly #checkpoints: DirectoryCheckpoints
   readonly #logs = new Map<string, PartitionLog>()
+  /** Shared by all new logs. */
+  readonly #home: LogHome = { makeDirectory: (path, log) => this.#makeDirectory(path, log) }
   readonly #damaged = new Map<string, DamagedLog>()
 
   private constructor(options: LogDirectoryOptions) {
@@ -119,19 +122,18 @@ export class LogDirectory {
     const path = this.#path(names.partitionDirectoryName(log.topicName, log.partition))
     return this.#failing(path, () => {
       this.#checkpoints.forget(log.topicName, log.partition)
-      const makeDirectory = (): void => this.#makeDirectory(path, log)
       const made = newPartitionLog({
         ...log,
         context: this.#context,
         directory: path,
-        makeDirectory,
+        home: this.#home,
       })
       this.#logs.set(key, made)
       return made
     })
   }
 
-  #makeDirectory(path: string, log: NewLog): void {
+  #makeDirectory(path: string, log: LogIdentity): void {
     // An earlier topic of this name that was never deleted here.
     if (this.#disk.exists(path)) this.#retire(path, log, 'stray')
     this.#checkpoints.forgetDurably(log.topicName, log.partition)

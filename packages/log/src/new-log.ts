@@ -4,7 +4,7 @@ import type { LogContext } from './context.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import { PartitionLog } from './partition-log.ts'
 import { ProducerStates } from './producer-state.ts'
-import { Segments } from './segments.ts'
+import { type LogHome, Segments } from './segments.ts'
 
 export interface NewLogOptions {
   readonly context: LogContext
@@ -13,17 +13,16 @@ export interface NewLogOptions {
   readonly topicName: string
   readonly partition: number
   readonly config: LogConfig
-  /** With the partition's identity in it; called before the first record, if there ever is one. */
-  readonly makeDirectory: () => void
+  /** Makes the directory, with the partition's identity in it, before the first record, if there ever is one. */
+  readonly home: LogHome
 }
 
 /** An empty log. It takes no room on the disk and no time of it until the first record comes. */
 export function newPartitionLog(options: NewLogOptions): PartitionLog {
   const settings = { config: options.config }
-  const { context, directory, makeDirectory } = options
-  const segments = new Segments(context, directory, () => settings.config, makeDirectory)
-  segments.createUnborn()
-  return new PartitionLog({
+  const { context, directory, home } = options
+  const segments = new Segments(context, directory, settings)
+  const log = new PartitionLog({
     context,
     topicId: options.topicId,
     topicName: options.topicName,
@@ -39,4 +38,6 @@ export function newPartitionLog(options: NewLogOptions): PartitionLog {
     recovery: null,
     isNew: true,
   })
+  segments.createUnborn(home, log)
+  return log
 }

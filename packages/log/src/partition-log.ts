@@ -86,7 +86,8 @@ export class PartitionLog {
   readonly #context: LogContext
   readonly #segments: Segments
   readonly #epochs: LeaderEpochs
-  readonly #tail: TailCache
+  /** Null: nothing was appended as a leader. */
+  #tail: TailCache | null = null
   #producers: ProducerStates
   #logStartOffset: Offset
   #logEndOffset: Offset
@@ -107,7 +108,6 @@ export class PartitionLog {
     this.#segments = parts.segments
     this.#epochs = parts.epochs
     this.#producers = parts.producers
-    this.#tail = new TailCache(parts.context.tails)
     this.#logStartOffset = parts.logStartOffset
     this.#logEndOffset = parts.logEndOffset
     this.#sizeBytes = parts.segments.sizeBytes
@@ -224,6 +224,7 @@ export class PartitionLog {
     }
     const header = readBatchHeader(batch, 0)
     this.#write(batch, [{ header, marker }])
+    this.#tail ??= new TailCache(this.#context.tails)
     this.#tail.append(header.baseOffset, this.#logEndOffset, batch)
     return {
       kind: 'appended',
@@ -257,7 +258,7 @@ export class PartitionLog {
       const [head, last] = [run[0] as FollowerBatch, run.at(-1) as FollowerBatch]
       this.#write(records.subarray(head.at, last.at + last.header.sizeBytes), run)
     }
-    this.#tail.clear()
+    this.#tail?.clear()
     return { firstOffset: first.header.baseOffset, endOffset: this.#logEndOffset }
   }
 
@@ -317,8 +318,8 @@ export class PartitionLog {
   read(offset: Offset, limits: ReadLimits): Uint8Array {
     assert(offset >= this.#logStartOffset && offset <= this.#logEndOffset, 'read within the log')
     if (offset >= limits.endOffset || offset === this.#logEndOffset) return emptyBytes
-    const cached = this.#tail.read(offset, limits)
-    if (cached !== null) return cached
+    const cached = this.#tail?.read(offset, limits)
+    if (cached) return cached
     return this.#segments.read(offset, limits)
   }
 
@@ -409,7 +410,7 @@ export class PartitionLog {
     this.#compactionPass++
     this.#firstDirtyOffset = Math.min(this.#firstDirtyOffset, endOffset)
     this.#epochs.truncateFromEnd(endOffset)
-    this.#tail.clear()
+    this.#tail?.clear()
     // Durable, or a snapshot of a history that was cut off could be believed after a power loss.
     removeSnapshots(this.#context.disk, this.directory, offset => offset > endOffset)
     if (!isUntouched) this.#producers = statesAt(this.#segments, endOffset)
@@ -498,7 +499,7 @@ export class PartitionLog {
       isCurrent,
       replace: (sources: readonly Segment[], cleaned: Segment): void => {
         this.#segments.replace(sources, cleaned, this.config.fileDeleteDelayMs)
-        this.#tail.clear()
+        this.#tail?.clear()
         this.#sizeBytes = this.#segments.sizeBytes
       },
       done: (endOffset: Offset): void => {
@@ -575,7 +576,7 @@ export class PartitionLog {
   abandon(): void {
     this.#isClosed = true
     this.#flusher.abandon()
-    this.#tail.clear()
+    this.#tail?.clear()
     this.#segments.close()
   }
 

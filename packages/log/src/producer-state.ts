@@ -52,6 +52,7 @@ export type ProducerVerdict =
 /** Shared by the many partitions without producers, which then cost nothing; never written to. */
 const noEntries = new Map<ProducerId, ProducerEntry>()
 const noneOpen = new Map<ProducerId, Offset>()
+const noneUndetermined: { readonly firstOffset: Offset; readonly lastOffset: Offset }[] = []
 
 const next: ProducerVerdict = { kind: 'next' }
 
@@ -65,7 +66,7 @@ export class ProducerStates {
   /** First offsets of open transactions; in the order they began, so the first is the smallest. */
   #open: Map<ProducerId, Offset> = noneOpen
   /** Decided, and not known to be replicated; by marker offset. */
-  #undetermined: { readonly firstOffset: Offset; readonly lastOffset: Offset }[] = []
+  #undetermined: { readonly firstOffset: Offset; readonly lastOffset: Offset }[] = noneUndetermined
   /** End of the last batch that changed anything here. */
   #changedAt: Offset = 0
 
@@ -132,6 +133,7 @@ export class ProducerStates {
     if (this.#entries !== noEntries) return
     this.#entries = new Map()
     this.#open = new Map()
+    if (this.#undetermined === noneUndetermined) this.#undetermined = []
   }
 
   #touch(producerId: ProducerId): ProducerEntry {

@@ -37,7 +37,7 @@ export interface OpenLogOptions {
  */
 export function openPartitionLog(options: OpenLogOptions): PartitionLog {
   const settings = { config: options.config }
-  const segments = new Segments(options.context, options.directory, () => settings.config)
+  const segments = new Segments(options.context, options.directory, settings)
   adoptFiles(segments, options)
   const isRestored = options.isClean && restoreActive(segments, options.recoveryPoint)
   const opened = isRestored

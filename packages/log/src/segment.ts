@@ -23,6 +23,12 @@ const relativeOffsetMax = 2 ** 31 - 1
 const readHintsMax = 4
 const lastOffsetDeltaAt = 23
 
+interface ReadHint {
+  readonly offset: Offset
+  readonly position: number
+}
+const noHints: readonly ReadHint[] = []
+
 export interface ReadLimits {
   readonly maxBytes: number
   /** Exclusive: no batch that reaches it is returned. */
@@ -69,7 +75,7 @@ export class Segment {
   /** True while compaction writes it: its names belong to another segment, so its indexes stay in memory. */
   isDetached = false
   #notesKnown = true
-  #hints: { readonly offset: Offset; readonly position: number }[] = []
+  #hints: readonly ReadHint[] = noHints
 
   constructor(options: {
     readonly baseOffset: Offset
@@ -161,7 +167,7 @@ export class Segment {
     this.maxTimestampMs = -1
     this.offsetOfMaxTimestamp = -1
     this.#firstTimestampMs = null
-    this.#hints = []
+    this.#hints = noHints
   }
 
   /** What a verified summary of the segment says, so that it need not be scanned. */
@@ -291,8 +297,7 @@ export class Segment {
   }
 
   #hint(offset: Offset, position: number): void {
-    this.#hints.unshift({ offset, position })
-    if (this.#hints.length > readHintsMax) this.#hints.pop()
+    this.#hints = [{ offset, position }, ...this.#hints.slice(0, readHintsMax - 1)]
   }
 
   /** Where the first batch begins that reaches `offset`; the file's end if there is none. */
@@ -347,7 +352,7 @@ export class Segment {
     }
     this.#notedBytes = position
     this.#bytesSinceIndexEntry = position - lastIndexed
-    this.#hints = []
+    this.#hints = noHints
     this.#restoreMaxTimestamp(indexes)
     if (position === 0) this.#firstTimestampMs = null
   }

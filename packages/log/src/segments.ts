@@ -1,7 +1,9 @@
-import { assert, ClusterError, emptyBytes, must, type Offset } from '@trimaran/common'
+import { assert, ClusterError, type DiskFile, emptyBytes } from '@trimaran/common'
+import { must, type Offset, type TopicId } from '@trimaran/common'
+import type { Births } from './births.ts'
 import type { LogConfig } from './config.ts'
 import type { LogContext } from './context.ts'
-import { PooledFile } from './file-pool.ts'
+import { PooledFile, type UnbornFile } from './file-pool.ts'
 import { cleanedSuffix, deletedSuffix, segmentFileKinds, segmentFileName } from './file-names.ts'
 import { swapSuffix } from './file-names.ts'
 import { encodeProducerSnapshot } from './producer-snapshot.ts'
@@ -15,32 +17,37 @@ import { type SegmentIndexes, type SegmentSummary, writeIndexes } from './segmen
 /** Readers come back every moment; one line a minute tells as much. */
 const damageReportIntervalMs = 60_000
 
+/** The data directory, for a log that is not in it yet. */
+export interface LogHome {
+  makeDirectory(path: string, log: LogIdentity): void
+}
+
+export interface LogIdentity {
+  readonly topicId: TopicId
+  readonly topicName: string
+  readonly partition: number
+}
+
 /** The segments of one log, oldest first. Invariant: never empty once opened; the last one is the active one. */
-export class Segments implements SegmentOwner {
+export class Segments implements SegmentOwner, UnbornFile {
   readonly directory: string
   readonly context: LogContext
-  readonly #config: () => LogConfig
-  readonly #list: Segment[] = []
-  /** Null: the log is on the disk. */
-  #makeDirectory: (() => void) | null
+  readonly #settings: { readonly config: LogConfig }
+  #list: Segment[] = []
+  /** Who makes its directory; null: the log is on the disk. */
+  #home: { readonly of: LogHome; readonly log: LogIdentity } | null = null
   #damageReportedMs = -Infinity
 
-  /** `makeDirectory`: the log is new, and comes to the disk with its first record. */
-  constructor(
-    context: LogContext,
-    directory: string,
-    config: () => LogConfig,
-    makeDirectory: (() => void) | null = null,
-  ) {
+  /** `settings`: shared with the log, which may change its config. */
+  constructor(context: LogContext, directory: string, settings: { readonly config: LogConfig }) {
     this.context = context
-    this.#makeDirectory = makeDirectory
     this.directory = directory
-    this.#config = config
+    this.#settings = settings
   }
 
   /** False: it never had a record, and there is nothing of it outside of memory. */
   get isOnDisk(): boolean {
-    return this.#makeDirectory === null
+    return this.#home === null
   }
 
   /** See PartitionLog. */
@@ -62,7 +69,7 @@ export class Segments implements SegmentOwner {
 
   /** Compaction leaves offsets out. */
   get mayHaveGaps(): boolean {
-    return this.#config().cleanupCompact
+    return this.#settings.config.cleanupCompact
   }
 
   get sizeBytes(): number {
@@ -90,25 +97,33 @@ export class Segments implements SegmentOwner {
   }
 
   /** The first of a new log, whose file and directory are made when it is used. */
-  createUnborn(): Segment {
-    const { files, disk, births } = this.context
-    const path = Segment.path(this.directory, 0)
-    return this.#push(
-      0,
-      PooledFile.unborn(files, path, {
-        births,
-        make: () => {
-          this.#bear()
-          return disk.open(path, { create: true })
-        },
-        fail: (error, at) => this.context.fail(error, at),
-      }),
-    )
+  createUnborn(home: LogHome, log: LogIdentity): Segment {
+    this.#home = { of: home, log }
+    return this.#push(0, PooledFile.unborn(this.context.files, this))
+  }
+
+  // For the file of `createUnborn`
+
+  get births(): Births {
+    return this.context.births
+  }
+
+  get path(): string {
+    return Segment.path(this.directory, 0)
+  }
+
+  make(): DiskFile {
+    this.#bear()
+    return this.context.disk.open(this.path, { create: true })
+  }
+
+  fail(error: unknown): ClusterError {
+    return this.context.fail(error, this.directory)
   }
 
   #bear(): void {
-    this.#makeDirectory?.()
-    this.#makeDirectory = null
+    this.#home?.of.makeDirectory(this.directory, this.#home.log)
+    this.#home = null
   }
 
   #push(baseOffset: Offset, file: PooledFile): Segment {
@@ -120,7 +135,9 @@ export class Segments implements SegmentOwner {
       owner: this,
       openedAtWallMs: this.context.clock.wallMs(),
     })
-    this.#list.push(segment)
+    // The first in a list of just its size: most logs never have another.
+    if (last === undefined) this.#list = [segment]
+    else this.#list.push(segment)
     return segment
   }
 
@@ -185,7 +202,8 @@ export class Segments implements SegmentOwner {
   /** From the log file itself, headers only; the aborted transactions need the producer state at the segment's start. */
   rebuild(segment: Segment): SegmentIndexes {
     const states = statesAt(this, segment.baseOffset)
-    const intervalBytes = segment.summary?.indexIntervalBytes ?? this.#config().indexIntervalBytes
+    const intervalBytes =
+      segment.summary?.indexIntervalBytes ?? this.#settings.config.indexIntervalBytes
     const indexes = this.reset(segment)
     segment.scan({ from: 0 }, batch => {
       segment.note(batch.header, intervalBytes)
@@ -250,7 +268,7 @@ export class Segments implements SegmentOwner {
       maxTimestampMs: segment.maxTimestampMs,
       offsetOfMaxTimestamp: segment.offsetOfMaxTimestamp,
       bytesSinceIndexEntry: segment.bytesSinceIndexEntry,
-      indexIntervalBytes: this.#config().indexIntervalBytes,
+      indexIntervalBytes: this.#settings.config.indexIntervalBytes,
       offsetsCrc: contentCrc(indexes.offsets),
       timesCrc: contentCrc(indexes.times),
       abortedCrc: contentCrc(indexes.aborted),

@@ -7,9 +7,31 @@ import { isBrokerActive } from './replica-states.ts'
 const elrField = (elr: readonly BrokerId[] | undefined): { readonly elr?: readonly BrokerId[] } =>
   elr === undefined || elr.length === 0 ? {} : { elr }
 
+/** Most lists are empty. */
+const none: readonly BrokerId[] = []
+
+/** As small as can be, for there are a million: what a decoder pushed has room for more, and the ISR mostly is all replicas. */
+const compact = (
+  ids: readonly BrokerId[],
+  other: readonly BrokerId[] = none,
+): readonly BrokerId[] =>
+  ids.length === other.length && ids.every((id, at) => id === other[at]) ? other : ids.slice()
+
 export function newPartition(record: PartitionRecord): PartitionImage {
-  const { kind: _kind, topicId: _topicId, elr, ...partition } = record
-  return { ...partition, ...elrField(elr) }
+  const { elr } = record
+  const replicas = compact(record.replicas)
+  return {
+    partition: record.partition,
+    replicas,
+    isr: compact(record.isr, replicas),
+    addingReplicas: compact(record.addingReplicas),
+    removingReplicas: compact(record.removingReplicas),
+    leader: record.leader,
+    leaderEpoch: record.leaderEpoch,
+    partitionEpoch: record.partitionEpoch,
+    recovering: record.recovering,
+    ...elrField(elr),
+  }
 }
 
 /** A leader in the record is an election, and raises the leader epoch even when it names the same broker. */
@@ -17,13 +39,14 @@ export function changedPartition(
   before: PartitionImage,
   record: PartitionChangeRecord,
 ): PartitionImage {
-  const { elr, ...kept } = before
+  const { elr } = before
+  const replicas = compact(record.replicas ?? before.replicas, before.replicas)
   return {
-    ...kept,
-    replicas: record.replicas ?? before.replicas,
-    isr: record.isr ?? before.isr,
-    addingReplicas: record.addingReplicas ?? before.addingReplicas,
-    removingReplicas: record.removingReplicas ?? before.removingReplicas,
+    partition: before.partition,
+    replicas,
+    isr: compact(record.isr ?? before.isr, replicas),
+    addingReplicas: compact(record.addingReplicas ?? before.addingReplicas),
+    removingReplicas: compact(record.removingReplicas ?? before.removingReplicas),
     leader: record.leader ?? before.leader,
     leaderEpoch: record.leader === undefined ? before.leaderEpoch : before.leaderEpoch + 1,
     partitionEpoch: before.partitionEpoch + 1,

@@ -165,13 +165,13 @@ export class LeaderSide {
     const proposal = leading.takeProposal()
     if (proposal) this.#propose(partition, proposal)
     if (!partition.raiseHighWatermark(leading.highWatermark)) return
-    partition.produces.advance(partition.highWatermark)
+    partition.settleProduces()
     this.#options.fetches.wake(partition)
     this.#sessions.highWatermarkMoved(partition.positions)
   }
 
   durable(partition: Partition): void {
-    partition.localProduces.advance(partition.claimableEndOffset)
+    partition.settleLocalProduces()
     partition.leading?.durable(partition.claimableEndOffset, this.#context.clock.monotonicMs())
     this.settle(partition)
   }
@@ -444,11 +444,11 @@ export class LeaderSide {
         offset,
         settle: (result: DeleteRecordsResult): void => {
           timers.cancel(timer)
-          partition.deletions.delete(deletion)
+          partition.removeDeletion(deletion)
           resolve(result)
         },
       }
-      partition.deletions.add(deletion)
+      partition.addDeletion(deletion)
       this.#settleDeletions(partition)
     })
   }
@@ -502,10 +502,9 @@ function park(
     // Another batch of this very request broke the log.
     produce.fail(index, errorCodes.KAFKA_STORAGE_ERROR)
   } else if (acks === -1) {
-    if (partition.highWatermark < endOffset)
-      partition.produces.park(endOffset, produce.waitFor(index))
+    if (partition.highWatermark < endOffset) partition.park(endOffset, produce.waitFor(index))
   } else if (partition.claimableEndOffset < endOffset) {
-    partition.localProduces.park(endOffset, produce.waitFor(index))
+    partition.parkLocally(endOffset, produce.waitFor(index))
   }
 }
 

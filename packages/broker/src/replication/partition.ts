@@ -8,6 +8,9 @@ import type { PartitionLeader } from './leader.ts'
 import type { ParkedDeletion, ParkedFetch, ProducePart } from './purgatory.ts'
 import type { CurrentLeader, HostedPartition, TopicReplicaConfig } from './types.ts'
 
+const noFetches: ReadonlySet<ParkedFetch> = new Set()
+const noDeletions: ReadonlySet<ParkedDeletion> = new Set()
+
 /** What is parked on a partition and why it fails, if it does. */
 export type FailProducePart = (part: ProducePart, errorCode: number) => void
 
@@ -26,18 +29,18 @@ export class Partition implements HostedPartition {
   leading: PartitionLeader | null = null
   following: PartitionFollower | null = null
   failure: ClusterError | null = null
-  /** Acks all: until the high watermark. */
-  readonly produces: OffsetWaiters<ProducePart>
-  /** Fsync before acks 1: until it is durable here. */
-  readonly localProduces: OffsetWaiters<ProducePart>
-  readonly fetches = new Set<ParkedFetch>()
-  readonly deletions = new Set<ParkedDeletion>()
+  #produces: OffsetWaiters<ProducePart> | null = null
+  #localProduces: OffsetWaiters<ProducePart> | null = null
+  /** Null where nobody waits, as in most. */
+  #fetches: Set<ParkedFetch> | null = null
+  #deletions: Set<ParkedDeletion> | null = null
   /** Where followers stand: one per session that has this partition. */
   readonly positions: FollowerPosition[] = []
   isFlushing = false
   #highWatermark: Offset
   readonly #highWatermarkMoved: Set<Partition> | undefined
   #failureCode = 0
+  readonly #settleProduce: FailProducePart
 
   constructor(options: {
     readonly me: BrokerId
@@ -45,9 +48,10 @@ export class Partition implements HostedPartition {
     readonly image: PartitionImage
     readonly config: TopicReplicaConfig
     readonly highWatermark: Offset
+    /** Shared by all partitions. */
+    readonly settleProduce: FailProducePart
     /** Where to enter whenever the high watermark is not any more what a checkpoint may say. */
     readonly highWatermarkMoved?: Set<Partition>
-    readonly settleProduce: (part: ProducePart, errorCode: number) => void
   }) {
     const { log } = options
     this.me = options.me
@@ -64,11 +68,14 @@ export class Partition implements HostedPartition {
       Math.min(options.highWatermark, log.logEndOffset),
     )
     if (this.#highWatermark !== options.highWatermark) this.#highWatermarkMoved?.add(this)
-    const settle = (part: ProducePart, outcome: 'passed' | 'failed'): void => {
-      options.settleProduce(part, outcome === 'passed' ? 0 : this.#failureCode)
-    }
-    this.produces = new OffsetWaiters(settle)
-    this.localProduces = new OffsetWaiters(settle)
+    this.#settleProduce = options.settleProduce
+  }
+
+  get fetches(): ReadonlySet<ParkedFetch> {
+    return this.#fetches ?? noFetches
+  }
+  get deletions(): ReadonlySet<ParkedDeletion> {
+    return this.#deletions ?? noDeletions
   }
 
   get role(): 'leader' | 'follower' | 'offline' {
@@ -154,9 +161,56 @@ export class Partition implements HostedPartition {
     assert(this.#highWatermark <= logEndOffset, 'high watermark ≤ log end')
   }
 
+  /** Acks all: until the high watermark. */
+  park(endOffset: Offset, part: ProducePart): void {
+    this.#produces ??= this.#newWaiters()
+    this.#produces.park(endOffset, part)
+  }
+
+  /** Fsync before acks 1, or a first record: until this replica may claim it. */
+  parkLocally(endOffset: Offset, part: ProducePart): void {
+    this.#localProduces ??= this.#newWaiters()
+    this.#localProduces.park(endOffset, part)
+  }
+
+  /** The high watermark rose. */
+  settleProduces(): void {
+    this.#produces?.advance(this.#highWatermark)
+  }
+
+  settleLocalProduces(): void {
+    this.#localProduces?.advance(this.claimableEndOffset)
+  }
+
   failProduces(errorCode: number): void {
     this.#failureCode = errorCode
-    this.produces.failAll()
-    this.localProduces.failAll()
+    this.#produces?.failAll()
+    this.#localProduces?.failAll()
+  }
+
+  #newWaiters(): OffsetWaiters<ProducePart> {
+    return new OffsetWaiters((part, outcome) =>
+      this.#settleProduce(part, outcome === 'passed' ? 0 : this.#failureCode),
+    )
+  }
+
+  addFetch(fetch: ParkedFetch): void {
+    this.#fetches ??= new Set()
+    this.#fetches.add(fetch)
+  }
+
+  removeFetch(fetch: ParkedFetch): void {
+    this.#fetches?.delete(fetch)
+    if (this.#fetches?.size === 0) this.#fetches = null
+  }
+
+  addDeletion(deletion: ParkedDeletion): void {
+    this.#deletions ??= new Set()
+    this.#deletions.add(deletion)
+  }
+
+  removeDeletion(deletion: ParkedDeletion): void {
+    this.#deletions?.delete(deletion)
+    if (this.#deletions?.size === 0) this.#deletions = null
   }
 }

@@ -122,7 +122,7 @@ export class FetchPurgatory {
         unsubscribe: () => {},
       }
       this.#parked.add(fetch)
-      for (const partition of partitions) partition.fetches.add(fetch)
+      for (const partition of partitions) partition.addFetch(fetch)
       const deadlineMs = this.#clock.monotonicMs() + request.maxWaitMs
       fetch.timer = this.#timers.at(deadlineMs, () => this.#end(fetch))
       fetch.unsubscribe = waiting.onClose(() => this.#end(fetch))
@@ -157,7 +157,7 @@ export class FetchPurgatory {
   #finish(fetch: ParkedFetch, results: readonly FetchResult[]): void {
     this.#parked.delete(fetch)
     this.#woken.delete(fetch)
-    for (const partition of fetch.partitions) partition.fetches.delete(fetch)
+    for (const partition of fetch.partitions) partition.removeFetch(fetch)
     if (fetch.timer) this.#timers.cancel(fetch.timer)
     fetch.unsubscribe()
     fetch.answer(results)

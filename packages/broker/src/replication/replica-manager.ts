@@ -17,7 +17,7 @@ import { LeaderSide } from './leader-side.ts'
 import { LostLeaderships } from './lost-leaderships.ts'
 import { PartitionTable } from './partition-table.ts'
 import { PartitionEvents } from './partition-events.ts'
-import { Partition } from './partition.ts'
+import { type FailProducePart, Partition } from './partition.ts'
 import { statusOf } from './status.ts'
 import { TimerQueue } from './timers.ts'
 import { Turns } from './turns.ts'
@@ -72,6 +72,8 @@ export class ReplicaManager implements Replicas {
   readonly #lostLeaderships: LostLeaderships
   readonly #listeners = new Set<LeadershipListener>()
   readonly #turns: Turns
+  readonly #settleProduce: FailProducePart = (part, errorCode) =>
+    part.produce.settle(this.#context.timers, part.index, errorCode)
   #isStarted = false
   #isStopped = false
   #cancelRegistrationCheck: (() => void) | null = null
@@ -247,8 +249,7 @@ export class ReplicaManager implements Replicas {
       config,
       highWatermark: logs.highWatermark(topicName, number) ?? 0,
       highWatermarkMoved: this.#table.highWatermarkMoved,
-      settleProduce: (part, errorCode) =>
-        part.produce.settle(this.#context.timers, part.index, errorCode),
+      settleProduce: this.#settleProduce,
     })
     this.#table.add(partition)
     this.#leaderSide.sessions.hosted(topicId, number, partition.positions)
