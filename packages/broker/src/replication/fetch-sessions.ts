@@ -6,6 +6,8 @@ import type {
   ReplicaFetchResponse,
   ReplicaFetchResult,
 } from '../channels.ts'
+import { ByPartition } from './by-partition.ts'
+import type { Partition } from './partition.ts'
 import { EndOfTurn } from './timers.ts'
 import type { Timer, TimerQueue } from './timers.ts'
 
@@ -28,7 +30,9 @@ export interface FollowerPosition {
   isQueued: boolean
   /** What it claims was counted; not while this broker could not judge it. */
   isTaken: boolean
-  /** The list of its partition that this position is in, for as long as the partition is hosted. */
+  /** Null: not hosted here. */
+  hosted: Partition | null
+  /** That of its partition, for as long as it is hosted; else that of all who wait for it. */
   listedIn: FollowerPosition[] | null
 }
 
@@ -37,7 +41,7 @@ export interface FetchSession {
   readonly sessionId: number
   brokerEpoch: BrokerEpoch
   epoch: number
-  readonly positions: Map<string, FollowerPosition>
+  readonly positions: ByPartition<FollowerPosition>
   queue: FollowerPosition[]
   /** Ahead of this broker in metadata: looked at again when that moves, told at the deadline. */
   readonly held: Set<FollowerPosition>
@@ -71,8 +75,8 @@ export interface FetchSessionsOptions {
   ) => PositionAnswer
   /** An answer with so many bytes of records goes out. */
   readonly answered: (sizeBytes: number) => void
-  /** The list to be found in when the partition changes; null: not hosted here. */
-  readonly listOf: (topicId: TopicId, partition: number) => FollowerPosition[] | null
+  /** In whose list a position is to be found when the partition changes. */
+  readonly hosted: (topicId: TopicId, partition: number) => Partition | undefined
 }
 
 /**
@@ -150,12 +154,14 @@ export class FetchSessions {
   }
 
   /** The partition is hosted from now on: positions that waited for it are found there. */
-  hosted(topicId: TopicId, partition: number, list: FollowerPosition[]): void {
-    const key = partitionKey(topicId, partition)
+  hosted(partition: Partition): void {
+    const key = partitionKey(partition.topicId, partition.partition)
+    const list = partition.positions
     const waiting = this.#unhosted.get(key)
     if (!waiting) return
     this.#unhosted.delete(key)
     for (const position of waiting) {
+      position.hosted = partition
       position.listedIn = list
       list.push(position)
     }
@@ -163,7 +169,9 @@ export class FetchSessions {
   }
 
   /** The partition is going: its positions are told so, and found elsewhere if it comes back. */
-  unhosted(list: FollowerPosition[]): void {
+  unhosted(partition: Partition): void {
+    const list = partition.positions
+    for (const position of list) position.hosted = null
     this.changed(list)
     for (const position of list.splice(0)) {
       position.listedIn = null
@@ -202,7 +210,7 @@ export class FetchSessions {
       sessionId: request.sessionId,
       brokerEpoch: request.brokerEpoch,
       epoch: 0,
-      positions: new Map(),
+      positions: new ByPartition(),
       queue: [],
       held: new Set(),
       parked: null,
@@ -212,8 +220,8 @@ export class FetchSessions {
   }
 
   #name(session: FetchSession, named: ReplicaFetchPartition): void {
-    const key = partitionKey(named.topicId, named.partition)
-    let position = session.positions.get(key)
+    const { topicId, partition } = named
+    let position = session.positions.get(topicId, partition)
     if (!position) {
       position = {
         session,
@@ -223,9 +231,10 @@ export class FetchSessions {
         isAnswered: false,
         isQueued: false,
         isTaken: false,
+        hosted: null,
         listedIn: null,
       }
-      session.positions.set(key, position)
+      session.positions.set(topicId, partition, position)
       this.#list(position)
     } else {
       // In a new epoch it may have dropped what it was told in the old one.
@@ -244,7 +253,8 @@ export class FetchSessions {
 
   #list(position: FollowerPosition): void {
     const { topicId, partition } = position
-    let list = this.#options.listOf(topicId, partition)
+    position.hosted = this.#options.hosted(topicId, partition) ?? null
+    let list = position.hosted?.positions
     if (!list) {
       const key = partitionKey(topicId, partition)
       list = this.#unhosted.get(key) ?? []
@@ -259,15 +269,15 @@ export class FetchSessions {
     if (!list) return
     list.splice(list.indexOf(position), 1)
     position.listedIn = null
+    position.hosted = null
     const key = partitionKey(position.topicId, position.partition)
     if (list.length === 0 && this.#unhosted.get(key) === list) this.#unhosted.delete(key)
   }
 
   #forget(session: FetchSession, topicId: TopicId, partition: number): void {
-    const key = partitionKey(topicId, partition)
-    const position = session.positions.get(key)
+    const position = session.positions.get(topicId, partition)
     if (!position) return
-    session.positions.delete(key)
+    session.positions.delete(topicId, partition)
     session.held.delete(position)
     // It may still be queued: as answered, a look at it says nothing.
     position.isAnswered = true

@@ -68,7 +68,7 @@ export class LeaderSide {
         context.metrics.followerFetchBytes.record(sizeBytes)
         context.metrics.bytesOut.add(sizeBytes)
       },
-      listOf: (topicId, partition) => context.table.get(topicId, partition)?.positions ?? null,
+      hosted: (topicId, partition) => context.table.get(topicId, partition),
     })
   }
 
@@ -339,7 +339,7 @@ export class LeaderSide {
 
   /** The position is the follower's word for what it has: taken only where the logs agree up to there. */
   #named(position: FollowerPosition): void {
-    const partition = this.#context.table.get(position.topicId, position.partition)
+    const partition = position.hosted
     const leader = partition?.leading
     if (!partition || !leader || position.currentLeaderEpoch !== leader.leaderEpoch) return
     if (whereItLeft(partition, position)) return
@@ -359,8 +359,7 @@ export class LeaderSide {
     room: { readonly maxBytes: number; readonly minOneBatch: boolean; readonly isLast: boolean },
   ): PositionAnswer {
     const { table } = this.#context
-    const { topicId, partition: number } = position
-    const partition = table.get(topicId, number)
+    const { topicId, partition: number, hosted: partition } = position
     if (!partition) {
       if (!room.isLast) return { kind: 'hold' }
       return told({ topicId, partition: number, errorCode: table.errorOfMissing(topicId, number) })

@@ -252,7 +252,7 @@ export class ReplicaManager implements Replicas {
       settleProduce: this.#settleProduce,
     })
     this.#table.add(partition)
-    this.#leaderSide.sessions.hosted(topicId, number, partition.positions)
+    this.#leaderSide.sessions.hosted(partition)
     return partition
   }
 
@@ -287,7 +287,7 @@ export class ReplicaManager implements Replicas {
       this.#followerSide.unfollow(partition)
       this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
       this.#table.remove(partition)
-      this.#leaderSide.sessions.unhosted(partition.positions)
+      this.#leaderSide.sessions.unhosted(partition)
       this.#reads.purgatory.wake(partition)
     }
     const { logs } = this.#options
