@@ -75,13 +75,11 @@ export class StateChangeLog {
       const broker = view.brokers.get(brokerId)
       const from = derivedReplicaState(before, brokerId, broker)
       const to = derivedReplicaState(after, brokerId, broker)
-      const name = {
-        topicId: topic.id,
-        topicName: topic.name,
-        partition: after.partition,
-        brokerId,
-      }
-      this.#replicaHops(name, from, replicaPath(from, to))
+      const path = replicaPath(from, to)
+      if (path.length === 0) continue
+      const { partition } = after
+      const name = { topicId: topic.id, topicName: topic.name, partition, brokerId }
+      this.#replicaHops(name, from, path)
     }
   }
 

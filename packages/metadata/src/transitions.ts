@@ -46,13 +46,18 @@ export function legalPaths<State extends string>(
   end: State,
 ): (from: State, to: State) => readonly State[] {
   const states = Object.keys(table) as State[]
-  const paths = new Map<string, readonly State[] | null>()
+  const paths = new Map<State, Map<State, readonly State[]>>()
   for (const from of states) {
-    for (const to of states) paths.set(`${from}>${to}`, legalPath(table, from, to, end))
+    const pathsFrom = new Map<State, readonly State[]>()
+    for (const to of states) {
+      const path = legalPath(table, from, to, end)
+      if (path !== null) pathsFrom.set(to, path)
+    }
+    paths.set(from, pathsFrom)
   }
   return (from, to) => {
-    const path = paths.get(`${from}>${to}`)
-    assert(path !== undefined && path !== null, `illegal transition from ${from} to ${to}`)
+    const path = paths.get(from)?.get(to)
+    if (path === undefined) assert(false, `illegal transition from ${from} to ${to}`)
     return path
   }
 }
