@@ -60,7 +60,7 @@ const noticed: Readonly<
   B04: [181, 205, /^P3:/],
   B05: [1, 30, /committed records are lost|^P(5|7|12):/],
   B06: [1, 30, /^P5:/],
-  B08: [221, 245, /is unfenced and not shutting down/],
+  B08: [85, 110, /is unfenced and not shutting down/],
   committedIsr: [1, 60, /^P3:/],
 }
 

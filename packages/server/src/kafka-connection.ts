@@ -111,9 +111,13 @@ export class KafkaConnection {
     return this.#slots.length > 0 ? null : this.#lastActiveMs
   }
 
-  /** Since when a client that sends no more waits for a request to be handled; null: it may send, or only has to read. */
+  /**
+   * Since when a client that sends no more lets nothing happen: it waits for a request to be handled, or does not read what
+   * was answered. Null: it may still send.
+   */
   get halfClosedSinceMs(): number | null {
-    return this.#slots.length > 0 ? this.#inputEndedMs : null
+    const isReading = this.#inputEndedMs !== null && this.#slots.length === 0
+    return isReading ? Math.max(this.#inputEndedMs ?? 0, this.#progressMs) : this.#inputEndedMs
   }
 
   /** Since when the client takes nothing of what was written for it; null: nothing waits. */

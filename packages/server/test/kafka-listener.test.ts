@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { AssertionError, Prng } from '@trimaran/common'
 import { readPrometheusText } from '@trimaran/common/testing/prometheus-text'
 import { CloseConnection, MetricsRegistry } from '@trimaran/broker'
@@ -427,15 +427,32 @@ test('a client that half-closes and is gone does not keep its connection for as 
 
 test('a client that half-closes and reads its answer slowly gets all of it', async () => {
   const answer = framed(Buffer.alloc(16 * 1024 * 1024, 'x'))
-  const { dial } = await listening(() => Promise.resolve([answer]), { halfClosedMaxMs: 10 })
+  const { dial } = await listening(() => Promise.resolve([answer]), { halfClosedMaxMs: 2_000 })
   const client = dial()
   client.socket.pause()
   client.socket.end(text('fetch'))
-  // The listener looks around once a second.
-  await new Promise(resolve => setTimeout(resolve, 1_500))
+  for (let quarter = 1; quarter < 4; quarter++) {
+    await new Promise(resolve => setTimeout(resolve, 900))
+    client.socket.resume()
+    await vi.waitFor(() => expect(client.received.length).toBeGreaterThan(quarter * 3_000_000))
+    client.socket.pause()
+  }
+  await new Promise(resolve => setTimeout(resolve, 900))
   client.socket.resume()
   await client.ended
   expect(client.received.length).toBe(answer.length)
+})
+
+test('a client that half-closes and reads nothing is not waited for', async () => {
+  const answer = framed(Buffer.alloc(16 * 1024 * 1024, 'x'))
+  const { dial, listener } = await listening(() => Promise.resolve([answer]), {
+    halfClosedMaxMs: 10,
+  })
+  const client = dial()
+  client.socket.pause()
+  client.socket.end(text('fetch'))
+  await vi.waitFor(() => expect(listener.connectionCount).toBe(1))
+  await vi.waitFor(() => expect(listener.connectionCount).toBe(0), 5_000)
 })
 
 test('a reset while a request is parked tells the handler, once (K20)', async () => {
