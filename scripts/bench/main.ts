@@ -43,12 +43,12 @@ const measurements: readonly Measurement[] = [
   topics,
   trickle,
   simulator,
+  hostile,
   throughput,
   compression,
   mixed,
   latency,
   fsync,
-  hostile,
   clients,
 ]
 interface Beside {

@@ -17,6 +17,7 @@ const recordBytes = 100
 /** Each partition gets one record in this time, a request of its own as from a producer of its own. */
 const periodMs = 1_000
 const tickMs = 10
+const firstAtOnce = 50
 const warmUpMs = 20_000
 const durationMs = 15_000
 /** Two seconds' worth: a cluster that is further behind does not carry the trickle. */
@@ -62,6 +63,7 @@ async function measureTrickle(cluster: Cluster): Promise<number | null> {
   await untilHealthy(addresses)
   await createTopics(addresses, names, partitionCount)
   const lanes = await lanesOf(await untilAllLed(addresses, names))
+  await sendFirst(lanes)
   const stop = new AbortController()
   const sending = sendEvenly(lanes, stop.signal)
   try {
@@ -94,6 +96,20 @@ async function lanesOf(leaders: LeadersOf): Promise<readonly Lane[]> {
   return lanes
 }
 
+/** A record to each: new logs make their files, which is not what a trickle costs. So many at once. */
+async function sendFirst(lanes: readonly Lane[]): Promise<void> {
+  const batch = prepareBatch(1, recordBytes)
+  const waiting = lanes.values()
+  const sendOn = async (): Promise<void> => {
+    for (const { connection, topic, partition } of waiting) {
+      const errorCode = await produce(connection, topic, partition, batch)
+      if (errorCode !== errorCodes.NONE)
+        throw new Error(`produce was refused: ${errorInfo(errorCode).name}`)
+    }
+  }
+  await Promise.all(Array.from({ length: firstAtOnce }, sendOn))
+}
+
 /** At its own pace, whatever the answers do: a slow cluster is not spared. Rejects with what went wrong. */
 async function sendEvenly(lanes: readonly Lane[], stop: AbortSignal): Promise<void> {
   const batch = prepareBatch(1, recordBytes)
@@ -119,7 +135,10 @@ async function sendEvenly(lanes: readonly Lane[], stop: AbortSignal): Promise<vo
       if (lane !== undefined) void send(lane)
     }
     if (failure !== null) throw failure
-    if (underWay > underWayMax) throw new Error(`${underWay} records wait for their answer`)
+    if (underWay > underWayMax)
+      throw new Error(
+        `${underWay} records wait for their answer: the cluster does not carry the trickle`,
+      )
     await sleep(tickMs)
   }
 }
