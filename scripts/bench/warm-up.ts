@@ -3,7 +3,7 @@ import type { Address } from './client.ts'
 import { consumeAll, produceTo, recordSizes, withTopic } from './load.ts'
 import { createTopics, topicsOf, untilAllLed } from './many-topics.ts'
 
-/** Of large records, then of small ones. After a minute at full load Apache Kafka is at about its speed, after ten seconds at half. */
+/** Of large records, then of small ones: after ten seconds at full load Apache Kafka is at a third of its speed. */
 const produceMs = [60_000, 30_000] as const
 const metadataTopics = 100
 const metadataPartitions = 10

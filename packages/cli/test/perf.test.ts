@@ -137,8 +137,8 @@ test('a stall counts for all that was due in it', async () => {
   expect(await stored(name)).toBe(report.totalRecords)
   expect(report.latency.count).toBe(1750)
   expect(report.latency.maxMs).toBeGreaterThan(100)
-  // At 500 records a second, more than the one that was in flight.
-  expect(report.latency.p95Ms).toBeGreaterThan(20)
+  // Of 1,750 records fifty and more were due in it, not only those that were in flight.
+  expect(report.latency.p99Ms).toBeGreaterThan(25)
 }, 60_000)
 
 test('leaders that die in mid-load cost retries, and no record is stored twice', async () => {

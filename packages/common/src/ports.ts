@@ -20,8 +20,8 @@ export interface Random {
 
 /**
  * Files, synchronous on purpose: a write into the page cache costs a tenth of a thread-pool hop, and nothing can
- * interleave. What waits for the device (`readLater`, `sync`, `syncDirectoryLater`, `removeDirectory`) is asynchronous. Paths use `/`;
- * relative ones are under the disk's root. Failures are ClusterError DISK_FULL or DISK_FAILED.
+ * interleave. What waits for the device (`readLater`, `sync`, `syncDirectoryLater`, `removeDirectory`) is asynchronous.
+ * Paths use `/`; relative ones are under the disk's root. Failures are ClusterError DISK_FULL or DISK_FAILED.
  */
 export interface Disk {
   open(path: string, options?: { readonly create?: boolean }): DiskFile

@@ -7,7 +7,7 @@ import { FrameReader, FramingError } from './frame-reader.ts'
 
 /** Requests of one connection that are being handled. */
 const MAX_IN_FLIGHT = 64
-/** Of these every connection has as many as Kafka's clients keep (max.in.flight.requests.per.connection); more if there is room. */
+/** Of these, what each has for itself: as many as Kafka's clients keep (max.in.flight.requests.per.connection). */
 const OWN_IN_FLIGHT = 5
 /** Frames handled before the event loop gets its turn: one connection's thousand small requests are not one stall. */
 const FRAMES_PER_TURN = 64
@@ -116,8 +116,9 @@ export class KafkaConnection {
    * was answered. Null: it may still send.
    */
   get halfClosedSinceMs(): number | null {
-    const isReading = this.#inputEndedMs !== null && this.#slots.length === 0
-    return isReading ? Math.max(this.#inputEndedMs ?? 0, this.#progressMs) : this.#inputEndedMs
+    const endedMs = this.#inputEndedMs
+    if (endedMs === null || this.#slots.length > 0) return endedMs
+    return Math.max(endedMs, this.#progressMs)
   }
 
   /** Since when the client takes nothing of what was written for it; null: nothing waits. */

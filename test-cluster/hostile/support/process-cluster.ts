@@ -1,17 +1,20 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync } from 'node:fs'
-import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NodeStatus } from '@trimaran/server'
+import { acceptedSockets, type AcceptedSocket } from './sockets.ts'
 
 const main = join(import.meta.dirname, '../../../packages/cli/src/main.ts')
 const readyTimeoutMs = 30_000
 const stopTimeoutMs = 15_000
 /** A node has three ports: clients, nodes, HTTP. */
 const portsPerKind = 10
+
+export type PortKind = 'client' | 'node' | 'http'
 
 export type Settings = Readonly<Record<string, string>>
 
@@ -30,7 +33,7 @@ process.on('exit', () => {
 export class NodeProcess {
   readonly nodeId: number
   readonly directory: string
-  readonly ports: { readonly client: number; readonly node: number; readonly http: number }
+  readonly ports: Readonly<Record<PortKind, number>>
   readonly #settings: Settings
   #child: ChildProcess | null = null
   #exited: Promise<ExitOutcome> = Promise.resolve({ code: 0, signal: null })
@@ -120,17 +123,26 @@ export class NodeProcess {
     return Number(/^VmRSS:\s+(\d+) kB/m.exec(text)?.[1]) * 1024
   }
 
-  /** Open sockets: files come and go with partitions. */
-  socketCount(): number {
-    const directory = `/proc/${this.#child?.pid}/fd`
-    const isSocket = (name: string): boolean => {
-      try {
-        return readlinkSync(join(directory, name)).startsWith('socket:')
-      } catch {
-        return false
-      }
+  /** What clients, and whoever takes it for one, have open at some of its ports; the listening sockets included. */
+  socketCount(kinds: readonly PortKind[]): number {
+    return this.#sockets(kinds).length
+  }
+
+  /** Until there are so many, or fewer. What is open instead is in the error. */
+  async untilSocketsAreClosed(kinds: readonly PortKind[], most: number): Promise<void> {
+    try {
+      await until(`${most} sockets or fewer`, () => this.socketCount(kinds) <= most)
+    } catch (cause) {
+      const open = this.#sockets(kinds).map(socket => JSON.stringify(socket))
+      throw new Error(`node ${this.nodeId} has open:\n${open.join('\n')}`, { cause })
     }
-    return readdirSync(directory).filter(isSocket).length
+  }
+
+  #sockets(kinds: readonly PortKind[]): AcceptedSocket[] {
+    return acceptedSockets(
+      this.#child?.pid ?? 0,
+      kinds.map(kind => this.ports[kind]),
+    )
   }
 
   log(): string {

@@ -3,8 +3,7 @@
  *
  * - Waits until minBytes are there, or for maxWaitMs; maxBytes is capped by `fetch.max.bytes`, and by 4 MiB: an answer is
  *   read at once, and held until its client takes it. The first batch of the first partition with data is always whole
- *   (KIP-74). The order of the request is the order of service: clients
- *   rotate it for fairness.
+ *   (KIP-74). The order of the request is the order of service: clients rotate it for fairness.
  * - v9+ leader epochs are checked (KIP-320), v12+ divergence is told (KIP-595), v12+ who leads now, v16+ its endpoint too
  *   (KIP-951). v13+ names topics by id (KIP-516). Consumers of v11+ may read from followers (KIP-392), as measured.
  * - Sessions (KIP-227): the answer's session id is always 0, "none was made", which every client takes; a fetch in a

@@ -21,7 +21,7 @@ import type {
 } from './types.ts'
 
 /**
- * Fetches from far behind that are read for at once; each holds up to fetch.max.bytes. The others wait: a reader of last
+ * Fetches from far behind that are read for at once; each holds as much as one answer. The others wait: a reader of last
  * week's records takes what the readers and writers of now leave.
  */
 const coldFetchesMax = 2
@@ -50,6 +50,7 @@ export class ConsumerReads {
         }
         const answer = this.#fetchNow(request, waiting)
         for (const { release } of cold) release()
+        // In an object: a fetch that parks now must not keep its slot until it is answered.
         return { answer }
       })
       .then(({ answer }) => answer)

@@ -7,6 +7,7 @@ import type {
   ReplicaFetchResponse,
   ReplicaFetchResult,
 } from '../channels.ts'
+import { ByPartition } from './by-partition.ts'
 import type { FetchPosition, PartitionFollower } from './follower.ts'
 import type { Partition } from './partition.ts'
 import type { Timer, TimerQueue } from './timers.ts'
@@ -67,7 +68,7 @@ const maxSessionEpoch = 2 ** 31 - 1
 export class ReplicaFetcher {
   readonly #options: ReplicaFetcherOptions
   readonly #followed = new Map<Partition, Followed>()
-  readonly #byTopic = new Map<string, Map<number, Followed>>()
+  readonly #byPartition = new ByPartition<Followed>()
   readonly #changed = new Set<Followed>()
   readonly #forgotten = new Map<string, { readonly topicId: string; readonly partition: number }>()
   #sessionId = 0
@@ -99,9 +100,7 @@ export class ReplicaFetcher {
       backOff: null,
     }
     this.#followed.set(partition, followed)
-    const ofTopic = this.#byTopic.get(partition.topicId) ?? new Map<number, Followed>()
-    ofTopic.set(partition.partition, followed)
-    this.#byTopic.set(partition.topicId, ofTopic)
+    this.#byPartition.set(partition.topicId, partition.partition, followed)
     this.#changed.add(followed)
     this.#forgotten.delete(partitionKey(partition.topicId, partition.partition))
     // News of the metadata is news of the leader, too: no reason to keep away from it.
@@ -200,7 +199,7 @@ export class ReplicaFetcher {
   }
 
   #apply(result: ReplicaFetchResult, sessionEpoch: number): void {
-    const followed = this.#byTopic.get(result.topicId)?.get(result.partition)
+    const followed = this.#byPartition.get(result.topicId, result.partition)
     if (!followed?.asked || followed.backOff) return
     // Named anew since: this answers an older question.
     if (followed.askedIn > sessionEpoch) {
@@ -288,9 +287,7 @@ export class ReplicaFetcher {
     if (followed.backOff) this.#options.timers.cancel(followed.backOff)
     this.#followed.delete(partition)
     this.#changed.delete(followed)
-    const ofTopic = this.#byTopic.get(partition.topicId)
-    ofTopic?.delete(partition.partition)
-    if (ofTopic?.size === 0) this.#byTopic.delete(partition.topicId)
+    this.#byPartition.delete(partition.topicId, partition.partition)
     return followed
   }
 }

@@ -3,7 +3,8 @@ import type { Partition } from './partition.ts'
 
 /**
  * Fsync with group commit: one per partition at a time, and what is appended meanwhile shares the next. `durable` is told
- * after each, and when the first records of a new log have come to the disk; `failed` gets what went wrong, after which the log must not be trusted.
+ * after each, and when the first records of a new log have come to the disk; `failed` gets what went wrong, after which
+ * the log must not be trusted.
  */
 export class Flusher {
   readonly #durable: (partition: Partition, wasUnwritten: boolean) => void

@@ -10,6 +10,7 @@ import {
   type FetchSettings,
   type FetchedBatch,
 } from './fetch-format.ts'
+import { LeaderSearch } from './leader-search.ts'
 import type { Layout } from './load-producer.ts'
 import { RawSocket } from './raw-socket.ts'
 
@@ -51,14 +52,22 @@ export class LoadConsumer {
   readonly #byKey: ReadonlyMap<string, FetchPosition>
   readonly #links = new Map<number, Link>()
   #nextCorrelationId = 1
-  #retry: NodeJS.Timeout | null = null
-  #isRefreshing = false
-  #isClosed = false
+  readonly #search: LeaderSearch
 
   constructor(settings: FetchSettings, host: ConsumerHost, positions: readonly FetchPosition[]) {
     this.#settings = settings
     this.#host = host
     this.#positions = positions
+    this.#search = new LeaderSearch({
+      backoffMs: retryBackoffMs,
+      refresh: host.refresh,
+      refreshed: async () => {
+        this.#arrange()
+        await this.#connectAll()
+        this.start()
+      },
+      onFatal: host.onFatal,
+    })
     this.#byKey = new Map(
       positions.map(position => [
         `${topicKey(settings.version, position.topic)} ${position.partition}`,
@@ -71,8 +80,12 @@ export class LoadConsumer {
     return this.#positions
   }
 
-  async open(): Promise<void> {
+  open(): Promise<void> {
     this.#arrange()
+    return this.#connectAll()
+  }
+
+  async #connectAll(): Promise<void> {
     await Promise.all([...this.#links.values()].map(link => this.#connect(link)))
   }
 
@@ -82,8 +95,7 @@ export class LoadConsumer {
   }
 
   close(): void {
-    this.#isClosed = true
-    if (this.#retry !== null) clearTimeout(this.#retry)
+    this.#search.close()
     for (const link of this.#links.values()) {
       link.socket?.close()
       this.#tell(link)
@@ -104,7 +116,7 @@ export class LoadConsumer {
       const { leaders } = this.#host.layout(position.topic.topic)
       const nodeId = leaders.get(position.partition) ?? -1
       if (nodeId < 0) {
-        this.#retryLater()
+        this.#search.request()
         continue
       }
       let link = this.#links.get(nodeId)
@@ -132,12 +144,12 @@ export class LoadConsumer {
         onBytes: (bytes, end) => reader.push(bytes, end),
         onBroken: () => this.#broken(link),
       })
-      if (this.#isClosed) socket.close()
+      if (this.#search.isClosed) socket.close()
       else link.socket = socket
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
       this.#host.onTrouble('disconnected')
-      this.#retryLater()
+      this.#search.request()
     } finally {
       link.isOpening = false
     }
@@ -145,7 +157,8 @@ export class LoadConsumer {
 
   #fetch(link: Link): void {
     const { socket, positions } = link
-    if (this.#isClosed || socket === null || link.sentMs !== null || positions.length === 0) return
+    if (this.#search.isClosed || socket === null || link.sentMs !== null || positions.length === 0)
+      return
     const isCrowded = positions.length * this.#settings.partitionMaxBytes > this.#settings.maxBytes
     // What cannot be sent this time goes first next time.
     if (isCrowded) positions.push(...positions.splice(0, Math.ceil(positions.length / 2)))
@@ -182,7 +195,7 @@ export class LoadConsumer {
         if (throttleMs > 0) this.#host.onThrottled(throttleMs)
         if (errorCode !== errorCodes.NONE) this.#onError(undefined, errorCode)
         this.#tell(link)
-        if (errorCode === errorCodes.NONE && this.#retry === null) this.#fetch(link)
+        if (errorCode === errorCodes.NONE && !this.#search.isPausing) this.#fetch(link)
       },
     }
   }
@@ -199,7 +212,7 @@ export class LoadConsumer {
     const info = errorInfo(errorCode)
     this.#host.onTrouble(info.name)
     if (info.retriable || errorCode === errorCodes.FENCED_LEADER_EPOCH) {
-      this.#retryLater()
+      this.#search.request()
       return
     }
     const where =
@@ -215,29 +228,6 @@ export class LoadConsumer {
     link.sentMs = null
     this.#tell(link)
     this.#host.onTrouble('disconnected')
-    this.#retryLater()
-  }
-
-  #retryLater(): void {
-    if (this.#retry !== null || this.#isRefreshing || this.#isClosed) return
-    this.#retry = setTimeout(() => {
-      this.#retry = null
-      this.#isRefreshing = true
-      void this.#refresh()
-    }, retryBackoffMs)
-  }
-
-  async #refresh(): Promise<void> {
-    try {
-      await this.#host.refresh()
-      this.#isRefreshing = false
-      if (this.#isClosed) return
-      this.#arrange()
-      await Promise.all([...this.#links.values()].map(link => this.#connect(link)))
-      this.start()
-    } catch (error) {
-      this.#isRefreshing = false
-      this.#host.onFatal(error as Error)
-    }
+    this.#search.request()
   }
 }

@@ -3,6 +3,7 @@ import { ConnectionError } from '../client/connection.ts'
 import { outcomeText } from '../client/cluster-client.ts'
 import { CliError } from '../output.ts'
 import type { BatchSource, LoadBatch } from './batch-source.ts'
+import { LeaderSearch } from './leader-search.ts'
 import { ProduceFormat } from './produce-format.ts'
 import { FrameAssembler, RawSocket, type Address } from './raw-socket.ts'
 import type { Tally } from './tally.ts'
@@ -85,9 +86,7 @@ export class LoadProducer {
   readonly #lanes: readonly Lane[]
   readonly #links = new Map<number, Link>()
   #nextCorrelationId = 1
-  #retry: NodeJS.Timeout | null = null
-  #isRefreshing = false
-  #isClosed = false
+  readonly #search: LeaderSearch
   #isDone = false
 
   constructor(
@@ -99,6 +98,16 @@ export class LoadProducer {
     this.#options = options
     this.#host = host
     this.#source = source
+    this.#search = new LeaderSearch({
+      backoffMs: options.retryBackoffMs,
+      refresh: host.refresh,
+      refreshed: async () => {
+        this.#arrange()
+        await this.#connectAll()
+        if (!this.#search.isClosed) this.fillAll()
+      },
+      onFatal: host.onFatal,
+    })
     this.#lanes = partitions.map((partition, at) => ({
       partition,
       at,
@@ -115,14 +124,17 @@ export class LoadProducer {
   }
 
   /** Opens its connections. Resolves when those that can be opened are open. */
-  async open(): Promise<void> {
+  open(): Promise<void> {
     this.#arrange()
+    return this.#connectAll()
+  }
+
+  async #connectAll(): Promise<void> {
     await Promise.all([...this.#links.values()].map(link => this.#connect(link)))
   }
 
   close(): void {
-    this.#isClosed = true
-    if (this.#retry !== null) clearTimeout(this.#retry)
+    this.#search.close()
     for (const link of this.#links.values()) link.socket?.close()
   }
 
@@ -133,7 +145,7 @@ export class LoadProducer {
     for (const lane of this.#lanes) {
       const leader = leaders.get(lane.partition) ?? -1
       if (leader < 0) {
-        this.#retryLater()
+        this.#search.request()
         continue
       }
       this.#link(leader).lanes.push(lane)
@@ -166,7 +178,7 @@ export class LoadProducer {
         },
         onBroken: error => this.#broken(link, error),
       })
-      if (this.#isClosed) {
+      if (this.#search.isClosed) {
         socket.close()
         return
       }
@@ -176,7 +188,7 @@ export class LoadProducer {
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error
       this.#host.tally.error('disconnected')
-      this.#retryLater()
+      this.#search.request()
     } finally {
       link.isOpening = false
     }
@@ -349,7 +361,7 @@ export class LoadProducer {
     let at = again.length
     while (at > 0 && isBefore(sending.sequence, (again[at - 1] as Sending).sequence)) at--
     again.splice(at, 0, sending)
-    this.#retryLater()
+    this.#search.request()
   }
 
   #broken(link: Link, error: Error): void {
@@ -363,31 +375,7 @@ export class LoadProducer {
         this.#sendAgain(sending, error.message, nowMs)
       }
     }
-    this.#retryLater()
-  }
-
-  /** After a pause: who leads now, connections to them, and what is to be sent again. */
-  #retryLater(): void {
-    if (this.#retry !== null || this.#isRefreshing || this.#isClosed) return
-    this.#retry = setTimeout(() => {
-      this.#retry = null
-      this.#isRefreshing = true
-      void this.#refresh()
-    }, this.#options.retryBackoffMs)
-  }
-
-  async #refresh(): Promise<void> {
-    try {
-      await this.#host.refresh()
-      this.#isRefreshing = false
-      if (this.#isClosed) return
-      this.#arrange()
-      await Promise.all([...this.#links.values()].map(link => this.#connect(link)))
-      if (!this.#isClosed) this.fillAll()
-    } catch (error) {
-      this.#isRefreshing = false
-      this.#host.onFatal(error as Error)
-    }
+    this.#search.request()
   }
 
   /** Once a second: an answer that does not come is as good as a broken connection. */

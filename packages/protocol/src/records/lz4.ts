@@ -48,8 +48,9 @@ class Output {
   }
 
   content(): Uint8Array {
-    if (this.#isTransient && this.bytes.length > scratch.length)
-      scratch = this.bytes.length <= SCRATCH_BYTES_MAX ? this.bytes : scratch
+    const { length } = this.bytes
+    if (this.#isTransient && length > scratch.length && length <= SCRATCH_BYTES_MAX)
+      scratch = this.bytes
     return this.bytes.subarray(0, this.size)
   }
 }
