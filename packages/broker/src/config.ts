@@ -26,6 +26,8 @@ export interface BrokerConfig extends BrokerIdentity {
   readonly logDir: string
   /** auto.create.topics.enable */
   readonly autoCreateTopicsEnable: boolean
+  /** compressed.batches.inspect, which Kafka does not have: it always does */
+  readonly inspectCompressed: boolean
   /** fetch.max.bytes */
   readonly fetchMaxBytes: number
   /** request.timeout.ms: for what is asked of the controller without a timeout of its own */
@@ -68,8 +70,9 @@ class Properties {
     return Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value))
   }
 
-  boolean(name: string): boolean {
-    const text = this.text(name)?.toLowerCase()
+  /** `fallback`: of a key that is not in Kafka's table. */
+  boolean(name: string, fallback?: boolean): boolean {
+    const text = (this.text(name) ?? fallback?.toString())?.toLowerCase()
     if (text === 'true' || text === 'false') return text === 'true'
     throw new ClusterError('BAD_CONFIG', `${name} must be true or false, not '${text ?? ''}'`)
   }
@@ -88,6 +91,7 @@ export function brokerConfig(
     rack: properties.text('broker.rack'),
     logDir: (logDirs.split(',')[0] ?? '').trim(),
     autoCreateTopicsEnable: properties.boolean('auto.create.topics.enable'),
+    inspectCompressed: properties.boolean('compressed.batches.inspect', false),
     fetchMaxBytes: properties.number('fetch.max.bytes'),
     requestTimeoutMs: properties.number('request.timeout.ms'),
     maxRequestPartitionSizeLimit: properties.number('max.request.partition.size.limit'),

@@ -2,10 +2,12 @@ import { concatBytes, zeroUuid } from '@trimaran/common'
 import { readPrometheusText } from '@trimaran/common/testing/prometheus-text'
 import type { TopicImage } from '@trimaran/metadata'
 import {
+  BATCH_OVERHEAD,
   apis,
   decodeBatch,
   errorCodes,
   readBatchHeader,
+  renewCrc,
   type IncomingResponseOf,
   type OutgoingRequestOf,
 } from '@trimaran/protocol'
@@ -279,6 +281,31 @@ test('compression.type of the topic decides what is stored', async () => {
   expect(readBatchHeader(read?.records ?? new Uint8Array(0), first.sizeBytes).compression).toBe(
     'none',
   )
+})
+
+test('compressed batches are looked into where a topic or the broker wants it', async () => {
+  const broken = (): Uint8Array => {
+    const bytes = batchOf(['a'], { compression: 'gzip' })
+    bytes.fill(0xee, BATCH_OVERHEAD)
+    renewCrc(bytes, 0, bytes.length)
+    return bytes
+  }
+  const outcome = async (target: TestClient): Promise<number | undefined> =>
+    firstProduced(await target.call(apis.produce, 9, produceOf(broken())))?.errorCode
+  expect(await outcome(client)).toBe(errorCodes.NONE)
+  for (const [name, value] of [
+    ['cleanup.policy', 'compact'],
+    ['compression.type', 'lz4'],
+  ] as const) {
+    cluster.setTopicConfig('orders', name, value)
+    expect(await outcome(client)).toBe(errorCodes.INVALID_RECORD)
+    cluster.setTopicConfig('orders', name, name === 'cleanup.policy' ? 'delete' : 'producer')
+    expect(await outcome(client)).toBe(errorCodes.NONE)
+  }
+  const strict = await TestCluster.start({ properties: { 'compressed.batches.inspect': 'true' } })
+  await strict.addTopic('orders', [[1]])
+  expect(await outcome(strict.client(1))).toBe(errorCodes.INVALID_RECORD)
+  await strict.stop()
 })
 
 test('an idempotent producer that repeats itself gets the first offset again', async () => {

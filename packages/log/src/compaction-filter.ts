@@ -1,6 +1,7 @@
 import type { Offset, ProducerId } from '@trimaran/common'
-import { type BatchHeader, type DecodedRecord, decodeBatch, encodeBatch } from '@trimaran/protocol'
+import { type BatchHeader, type DecodedRecord, encodeBatch } from '@trimaran/protocol'
 import type { ProducerStates } from './producer-state.ts'
+import { storedRecords } from './stored-records.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
 
 /** Distinct keys of one pass; the rest is left to the next. 500,000 × ~100 B = 50 MB while a pass runs. */
@@ -71,7 +72,7 @@ export function filterBatch(
 ): Uint8Array | null {
   if (header.isControl) return filterMarker(bytes, header, rules)
   if (rules.aborted.has(header)) return emptied(header, rules)
-  const { records } = decodeBatch(bytes, 0)
+  const records = storedRecords(bytes)
   const isPastHorizon = header.hasDeleteHorizon && rules.nowWallMs >= header.baseTimestampMs
   let needsHorizon = false
   const kept = records.filter(record => {
@@ -97,7 +98,7 @@ function filterMarker(
   if (header.producerId < 0) return bytes
   if (rules.withData.delete(header.producerId)) return bytes
   if (header.hasDeleteHorizon) return rules.nowWallMs >= header.baseTimestampMs ? null : bytes
-  const { records } = decodeBatch(bytes, 0)
+  const records = storedRecords(bytes)
   return rewritten(header, records, rules.nowWallMs + rules.deleteRetentionMs)
 }
 

@@ -1,7 +1,7 @@
-import type { LeaderEpoch, Offset, ProducerId } from '@trimaran/common'
-import { decodeBatch } from '@trimaran/protocol'
+import { ClusterError, type LeaderEpoch, type Offset, type ProducerId } from '@trimaran/common'
 import type { ScannedBatch } from './batch-scan.ts'
 import type { Segments } from './segments.ts'
+import { storedRecords } from './stored-records.ts'
 import { abortedAt } from './transaction-index.ts'
 
 export interface RecordPosition {
@@ -49,12 +49,23 @@ function recordIn(
   batch: ScannedBatch,
   wanted: { readonly timestampMs: number; readonly from: Offset },
 ): RecordPosition | null {
-  for (const record of decodeBatch(batch.bytes(), 0).records) {
+  for (const record of recordsOf(batch)) {
     if (record.timestampMs < wanted.timestampMs || record.offset < wanted.from) continue
     const { offset, timestampMs } = record
     return { offset, timestampMs, leaderEpoch: batch.header.partitionLeaderEpoch }
   }
   return null
+}
+
+/** Of records that cannot be told apart, the first one says when: readers go on from there and meet what there is. */
+function recordsOf(batch: ScannedBatch): readonly { offset: Offset; timestampMs: number }[] {
+  try {
+    return storedRecords(batch.bytes())
+  } catch (error) {
+    if (!(error instanceof ClusterError) || error.code !== 'CORRUPT') throw error
+    const { baseOffset, maxTimestampMs } = batch.header
+    return [{ offset: baseOffset, timestampMs: maxTimestampMs }]
+  }
 }
 
 /** Every transaction that overlaps [from, to) and was aborted, for the answer to a read_committed fetch. */

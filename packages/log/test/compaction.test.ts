@@ -1,5 +1,11 @@
 import { Prng } from '@trimaran/common'
-import { decodeBatch, encodeBatch, forEachBatch } from '@trimaran/protocol'
+import {
+  BATCH_OVERHEAD,
+  decodeBatch,
+  encodeBatch,
+  forEachBatch,
+  renewCrc,
+} from '@trimaran/protocol'
 import { expect, test } from 'vitest'
 import { SimDisk } from '../src/testing/index.ts'
 import { Bench, marker, settle, topicId } from './support.ts'
@@ -332,6 +338,26 @@ test('random histories keep the newest record of every key through passes, resta
     }
   }
 })
+
+test.each(['no lz4', 'offsets of other batches'] as const)(
+  'a batch with %s in it ends the pass, and the log stays as it was',
+  what => {
+    const bench = new Bench({ config })
+    append(bench, [put('a', '1')])
+    const bytes = encodeBatch({
+      records: [{ key: Buffer.from('a'), value: null, timestampMs: startMs, offsetDelta: 900 }],
+      compression: 'lz4',
+      lastOffsetDelta: 0,
+    })
+    if (what === 'no lz4') bytes.fill(0xee, BATCH_OVERHEAD)
+    renewCrc(bytes, 0, bytes.length)
+    bench.log.appendAsLeader(bytes, 0)
+    for (let at = 0; at < 12; at++) append(bench, [put(`b${at}`, 'x'.repeat(60))])
+    const end = bench.log.logEndOffset
+    expect(() => compact(bench)).toThrow(expect.objectContaining({ code: 'CORRUPT' }))
+    expect([bench.log.logStartOffset, bench.log.logEndOffset]).toEqual([0, end])
+  },
+)
 
 test('damage is not copied with a checksum that makes it look whole', async () => {
   const bench = new Bench({ config })

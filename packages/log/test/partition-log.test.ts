@@ -1,4 +1,4 @@
-import { readBatchHeader } from '@trimaran/protocol'
+import { BATCH_OVERHEAD, encodeBatch, readBatchHeader, renewCrc } from '@trimaran/protocol'
 import { expect, test } from 'vitest'
 import { batch, Bench, settle } from './support.ts'
 
@@ -389,6 +389,21 @@ test('the offset of a timestamp is the first record at or after it, within the l
   bench.log.incrementLogStartOffset(3)
   expect(at(0)).toMatchObject({ offset: 3 })
   expect(new Bench().log.maxTimestamp()).toBe(null)
+})
+
+test('a batch that cannot be unpacked answers for a timestamp with its own', () => {
+  const bench = new Bench()
+  bench.append({ timestampMs: 100 })
+  const broken = encodeBatch({
+    records: [{ key: null, value: null, timestampMs: 200 }],
+    compression: 'lz4',
+  })
+  broken.fill(0xee, BATCH_OVERHEAD)
+  renewCrc(broken, 0, broken.length)
+  bench.log.appendAsLeader(broken, 0)
+  bench.append({ timestampMs: 300 })
+  expect(bench.log.offsetForTimestamp(150)).toMatchObject({ offset: 1, timestampMs: 200 })
+  expect(bench.log.offsetForTimestamp(250)).toMatchObject({ offset: 2 })
 })
 
 test('a bit that flipped on the disk is never given out: what is good before it is, and then an error', async () => {

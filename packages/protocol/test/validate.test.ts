@@ -196,6 +196,21 @@ describe('records', () => {
     )
   })
 
+  test('what is stored unseen has a header that can be true, or is looked into', () => {
+    const unseen = { inspectCompressed: false }
+    const noMaximum = changed(copy => copy.writeBigInt64BE(0n, 35), { compression: 'lz4' })
+    const result = validateProduceBatch(noMaximum, { ...rules, ...unseen })
+    expect(result).toMatchObject({ ok: true, header: { maxTimestampMs: nowMs + 4 } })
+    const tooMany = changed(
+      copy => {
+        copy.writeInt32BE(2 ** 31 - 2, 23)
+        copy.writeInt32BE(2 ** 31 - 1, 57)
+      },
+      { compression: 'lz4' },
+    )
+    expect(codeOf(tooMany, unseen)).toBe(errorCodes.INVALID_RECORD)
+  })
+
   test.each(['gzip', 'snappy', 'lz4', 'zstd'] as const)(
     '%s: a bomb is MESSAGE_TOO_LARGE, and cheap',
     compression => {

@@ -5,6 +5,8 @@
  *   acks −1: every in-sync replica has it, and those are at least min.insync.replicas.
  * - Validation before anything is appended, per partition (protocol's validateProduceBatch): one batch, magic 2, CRC,
  *   size, offsets, keys of compacted topics, timestamps, zstd from v7; v8+ lists the records at fault (KIP-467).
+ *   Compressed records are stored unseen unless the topic or compressed.batches.inspect wants them checked; Kafka unpacks
+ *   every batch.
  * - The append itself happens before this function first waits, so the order of one connection's requests holds.
  * - v10+ tells with NOT_LEADER_OR_FOLLOWER who leads now and where (KIP-951). v13 names topics by id (KIP-516).
  * - Internal topics refuse clients with INVALID_TOPIC_EXCEPTION, whatever the client calls itself.
@@ -135,6 +137,8 @@ function checkBatch(
     timestampAfterMaxMs: config.messageTimestampAfterMaxMs,
     timestampType: config.messageTimestampType === 'LogAppendTime' ? 'logAppendTime' : 'createTime',
     nowMs,
+    // What will be encoded anew is unpacked then, and within bounds only if it was looked at.
+    inspectCompressed: context.config.inspectCompressed || config.compressionType !== 'producer',
   })
   if (!checked.ok)
     return refused(index, checked.errorCode, checked.errorMessage, checked.recordErrors)

@@ -32,6 +32,8 @@ const DECOMPRESSED_RATIO_MAX = 32
 /** Record errors in one answer: enough to see the pattern, and about 10 KiB. */
 const RECORD_ERRORS_MAX = 100
 const MAX_TIMESTAMP_AT = 35
+/** Length, attributes, timestamp and offset deltas, two lengths and a count, a byte each. */
+const RECORD_BYTES_MIN = 7
 /** A timestamp of -1 or less is none, and is never refused. */
 const NO_TIMESTAMP_MAX = -1
 
@@ -47,7 +49,10 @@ export interface ProduceRules {
   readonly nowMs: number
   /** Topic config message.timestamp.type. */
   readonly timestampType: TimestampType
-  /** False: compressed records are stored unseen; saves the unpacking. Compacted topics are looked at in any case. */
+  /**
+   * False: compressed records are stored unseen, if the header can be believed. Compacted topics are looked at in any
+   * case.
+   */
   readonly inspectCompressed?: boolean
 }
 
@@ -172,10 +177,13 @@ function checkRecords(
   header: BatchHeader,
   rules: ProduceRules,
 ): ProduceValidation {
-  const unseen =
-    header.compression !== 'none' && rules.inspectCompressed === false && !rules.compactedTopic
-  if (unseen) return checkTimestampOfHeader(header, rules) ?? { ok: true, header }
   const unpackedBytesMax = rules.maxMessageBytes * DECOMPRESSED_RATIO_MAX
+  const unseen =
+    header.compression !== 'none' &&
+    rules.inspectCompressed === false &&
+    !rules.compactedTopic &&
+    isPlausible(header, unpackedBytesMax)
+  if (unseen) return checkTimestampOfHeader(header, rules) ?? { ok: true, header }
   try {
     const cursor = recordCursor(bytes, 0, header, unpackedBytesMax, true)
     return walk(bytes, header, cursor, rules)
@@ -186,6 +194,14 @@ function checkRecords(
     throw error
   }
 }
+
+/**
+ * Retention goes by the maximum timestamp, which some clients leave at 0: below the first record's it is wrong. And as
+ * many records as are counted must fit into the most that they may unpack to.
+ */
+const isPlausible = (header: BatchHeader, unpackedBytesMax: number): boolean =>
+  header.maxTimestampMs >= header.baseTimestampMs &&
+  header.recordCount * RECORD_BYTES_MIN <= unpackedBytesMax
 
 /** Both ends are allowed. What has no timestamp is below the range and fine; see `NO_TIMESTAMP_MAX`. */
 interface TimestampRange {

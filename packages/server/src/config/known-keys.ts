@@ -11,6 +11,10 @@ export const ownKeys: ReadonlyMap<string, string> = new Map([
     'node.advertised.listener',
     'host:port that other nodes are told; by default from the voters or node.listener',
   ],
+  [
+    'compressed.batches.inspect',
+    'true: unpack every compressed batch that a client sends and refuse bad ones, as Kafka does; by default only for compacted topics',
+  ],
   ['log.level', 'trace, debug, info, warn, error, fatal or silent'],
 ])
 
