@@ -1,6 +1,7 @@
 import { ClusterError } from '@trimaran/common'
 import { errorCodes } from '@trimaran/protocol'
 import { expect, test } from 'vitest'
+import { highWatermarkLingerMs } from '../src/replication/fetch-sessions.ts'
 import { asPartitionLog } from './replication-memory-log.ts'
 import { Cluster, replicaConfig, startedCluster, topicId, watch } from './replication-cluster.ts'
 
@@ -269,6 +270,7 @@ test('followers hear of the high watermark without waiting for records', async (
   const appended = watch(started.append(1))
   await started.time.pass(10)
   expect(appended.value?.errorCode).toBe(0)
+  await started.time.pass(highWatermarkLingerMs)
   for (const { manager } of started.nodes)
     expect(manager.partition(topicId, 0)?.highWatermark).toBe(1)
 })
@@ -342,7 +344,7 @@ test('a follower below the start of its leader begins anew there', async () => {
   started.controller.unfence(3, started.node(3).brokerEpoch)
   // Its session broke with the link.
   started.elect(1)
-  await started.time.pass(50)
+  await started.time.pass(50 + highWatermarkLingerMs)
   expect(started.node(3).logs.log(topicId, 0)).toMatchObject({ logStartOffset: 2, logEndOffset: 4 })
 })
 
@@ -356,7 +358,7 @@ test('DeleteRecords waits until the live followers begin there, too', async () =
   expect(await started.node(1).manager.deleteRecords({ ...deletion, offset: 4 })).toMatchObject({
     errorCode: errorCodes.OFFSET_OUT_OF_RANGE,
   })
-  await started.time.pass(20)
+  await started.time.pass(2 * highWatermarkLingerMs)
   expect(deleted.value).toEqual({ errorCode: 0, lowWatermark: 2 })
   for (const { manager } of started.nodes)
     expect(manager.partition(topicId, 0)?.logStartOffset).toBe(2)
@@ -509,7 +511,7 @@ test('high watermarks are written down now and then, and at the end', async () =
   const { logs, manager } = started.node(2)
   expect(logs.highWatermarks.get('orders-0')).toBe(1)
   void started.append(1)
-  await started.time.pass(20)
+  await started.time.pass(2 * highWatermarkLingerMs)
   await manager.shutdown()
   expect(logs.highWatermarks.get('orders-0')).toBe(2)
 })

@@ -1,6 +1,7 @@
 import { ClusterError, must } from '@trimaran/common'
 import { errorCodes, readBatchHeader } from '@trimaran/protocol'
 import { expect, test } from 'vitest'
+import { highWatermarkLingerMs } from '../src/replication/fetch-sessions.ts'
 import { batchOf, startedCluster, topicId, watch } from './replication-cluster.ts'
 
 test('a consumer sees nothing at or above the high watermark, and gets it as soon as it is committed', async () => {
@@ -77,7 +78,7 @@ test('a fetch whose connection closes is parked no more', async () => {
 test('followers serve consumers that may read from them, up to their own high watermark', async () => {
   const started = await startedCluster()
   void started.append(1)
-  await started.time.pass(10)
+  await started.time.pass(10 + highWatermarkLingerMs)
   expect(await started.read(2, 0)).toMatchObject({ errorCode: errorCodes.NOT_LEADER_OR_FOLLOWER })
   expect((await started.read(2, 0, { allowFollower: true })).records.length).toBeGreaterThan(0)
   expect(await started.read(2, 5, { allowFollower: true })).toMatchObject({

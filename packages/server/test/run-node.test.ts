@@ -43,7 +43,8 @@ class NodeProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     processes.add(this.child)
-    this.exited = new Promise(resolve => this.child.once('exit', code => resolve(code)))
+    // 'close' comes when its last line has been read, too.
+    this.exited = new Promise(resolve => this.child.once('close', code => resolve(code)))
     let rest = ''
     this.child.stdout?.on('data', chunk => {
       const lines = (rest + String(chunk)).split('\n')
