@@ -6,10 +6,19 @@ import {
   type MetadataRecord,
   type Outcome,
 } from '@trimaran/metadata'
-import { checkBrokerEpoch, type Cluster, type Decision, failure, success } from './cluster.ts'
+import {
+  checkBrokerEpoch,
+  type Cluster,
+  type Decision,
+  failure,
+  type Part,
+  partitionsPerTurnMax,
+  type Rest,
+  success,
+} from './cluster.ts'
 import { abandonDeletions, resumeDeletions, suspendDeletions } from './deletion.ts'
 import type { HeartbeatsSoft } from './heartbeats-soft.ts'
-import { withBroker, withoutBroker } from './partition-changes.ts'
+import { electLeaderless, withBroker, withoutBroker } from './partition-changes.ts'
 
 type Registration = ControllerRequests['registerBroker']
 type Heartbeat = ControllerRequests['heartbeat']
@@ -92,26 +101,45 @@ const change = (
 })
 
 /** Nobody counts on the broker any more: it leads nothing, is in no ISR that has another member, and clients do not see it. */
-export function fenceBroker(cluster: Cluster, brokerId: BrokerId): MetadataRecord[] {
+export function fenceBroker(cluster: Cluster, brokerId: BrokerId): Part {
   const broker = cluster.image.brokers.get(brokerId)
-  if (broker === undefined || broker.fenced) return []
-  return [
-    ...withoutBroker(cluster, brokerId),
-    ...suspendDeletions(cluster, brokerId),
-    ...fenceRecords(broker),
-  ]
+  if (broker === undefined || broker.fenced) return { records: [] }
+  const changes = withoutBroker(cluster, brokerId, { max: partitionsPerTurnMax })
+  if (changes.length === partitionsPerTurnMax) {
+    return { records: changes, rest: { kind: 'fence', brokerId, brokerEpoch: broker.epoch } }
+  }
+  return { records: [...changes, ...suspendDeletions(cluster, brokerId), ...fenceRecords(broker)] }
 }
 
-const unfence = (cluster: Cluster, broker: BrokerImage): MetadataRecord[] => [
-  change(broker, { fenced: false, inControlledShutdown: false }),
-  ...withBroker(cluster, broker.id),
-  ...resumeDeletions(cluster, broker.id),
-]
+function unfence(cluster: Cluster, broker: BrokerImage): Part {
+  const elections = withBroker(cluster, broker.id, partitionsPerTurnMax)
+  const records = [
+    change(broker, { fenced: false, inControlledShutdown: false }),
+    ...elections,
+    ...resumeDeletions(cluster, broker.id),
+  ]
+  return elections.length < partitionsPerTurnMax
+    ? { records }
+    : { records, rest: { kind: 'elect' } }
+}
 
-const beginShutdown = (cluster: Cluster, broker: BrokerImage): MetadataRecord[] => [
-  ...withoutBroker(cluster, broker.id),
-  change(broker, { fenced: null, inControlledShutdown: true }),
-]
+/** It wants to stop: others take over what it leads, and then it is told to be in controlled shutdown. */
+export function beginShutdown(cluster: Cluster, brokerId: BrokerId): Part {
+  const broker = cluster.image.brokers.get(brokerId)
+  if (broker === undefined || !isBrokerActive(broker)) return { records: [] }
+  const changes = withoutBroker(cluster, brokerId, { max: partitionsPerTurnMax })
+  return changes.length === partitionsPerTurnMax
+    ? { records: changes, rest: { kind: 'shutdown', brokerId, brokerEpoch: broker.epoch } }
+    : { records: [...changes, change(broker, { fenced: null, inControlledShutdown: true })] }
+}
+
+/** One more turn's part. */
+export function continued(cluster: Cluster, rest: Rest): Part {
+  if (rest.kind === 'elect') return electLeaderless(cluster)
+  const { brokerId, brokerEpoch } = rest
+  if (cluster.image.brokers.get(brokerId)?.epoch !== brokerEpoch) return { records: [] }
+  return rest.kind === 'fence' ? fenceBroker(cluster, brokerId) : beginShutdown(cluster, brokerId)
+}
 
 /** All who serve clients have applied everything before `offset`. */
 function isSeenByAll(cluster: Cluster, soft: HeartbeatsSoft, offset: number): boolean {
@@ -138,26 +166,33 @@ export function heartbeat(
   }
   const isCaughtUp = request.metadataOffset > broker.epoch
   const decided = (
-    records: readonly MetadataRecord[],
+    part: Part,
     isFenced: boolean,
     shouldShutDown = false,
   ): Decision<Heartbeat['response']> => ({
-    records,
+    ...part,
     response: { ...success, isCaughtUp, isFenced, shouldShutDown },
   })
+  /** It asks again until it is fenced as a whole. */
+  const decidedFence = (shouldShutDown: boolean): Decision<Heartbeat['response']> => {
+    const part = fenceBroker(cluster, broker.id)
+    const isFenced = part.rest === undefined
+    return decided(part, isFenced, isFenced && shouldShutDown)
+  }
+  const nothing: Part = { records: [] }
   if (broker.fenced) {
-    if (request.wantShutDown) return decided([], true, true)
+    if (request.wantShutDown) return decided(nothing, true, true)
     const stays = request.wantFence || !isCaughtUp
-    return stays ? decided([], true) : decided(unfence(cluster, broker), false)
+    return stays ? decided(nothing, true) : decided(unfence(cluster, broker), false)
   }
   if (broker.inControlledShutdown) {
     const offset = soft.shutdownOffset(broker.id, cluster.image.endOffset)
     const isFree =
       cluster.index.leadershipCount(broker.id) === 0 && isSeenByAll(cluster, soft, offset)
-    return isFree ? decided(fenceBroker(cluster, broker.id), true, true) : decided([], false)
+    return isFree ? decidedFence(true) : decided(nothing, false)
   }
-  if (request.wantFence) return decided(fenceBroker(cluster, broker.id), true)
-  return request.wantShutDown ? decided(beginShutdown(cluster, broker), false) : decided([], false)
+  if (request.wantFence) return decidedFence(false)
+  return decided(request.wantShutDown ? beginShutdown(cluster, broker.id) : nothing, false)
 }
 
 /** Forgets a broker for good. Partitions that only it could lead have no leader until it registers again. */

@@ -53,7 +53,28 @@ export interface Decision<R> {
    */
   readonly records: readonly MetadataRecord[]
   readonly response: R
+  /** What follows in turns of its own. */
+  readonly rest?: Rest
 }
+
+/** A part of a large change, and what is left of it. */
+export interface Part {
+  readonly records: readonly MetadataRecord[]
+  readonly rest?: Rest
+}
+
+/**
+ * What a broker's coming or going still takes: more partitions are concerned than one turn decides about. It is decided
+ * anew each time, on what is true by then; the broker's next incarnation has nothing to do with it.
+ */
+export type Rest =
+  | {
+      readonly kind: 'fence' | 'shutdown'
+      readonly brokerId: BrokerId
+      readonly brokerEpoch: number
+    }
+  /** For partitions without a leader. */
+  | { readonly kind: 'elect' }
 
 /**
  * Records of one entry, and so of one user operation. An entry is replicated, kept in memory and applied in one piece:
@@ -66,6 +87,12 @@ export const recordsPerOperationMax = 10_000
  * at some 20 µs a record; a broker that comes or goes with thousands of partitions is told in many.
  */
 export const recordsPerEntryMax = 500
+
+/**
+ * Partitions that one turn decides about when a broker comes or goes: deciding, replaying and appending take some 15 µs
+ * each, and whoever asks the controller meanwhile waits for the turn.
+ */
+export const partitionsPerTurnMax = 1000
 
 export const success: Outcome = Object.freeze({ errorCode: errorCodes.NONE, errorMessage: null })
 

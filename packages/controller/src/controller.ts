@@ -19,6 +19,7 @@ import {
 } from '@trimaran/metadata'
 import { alterPartition } from './alter-partition.ts'
 import {
+  continued,
   endIncarnation,
   fenceBroker,
   heartbeat,
@@ -30,6 +31,8 @@ import {
   type ControllerBug,
   type ControllerConfig,
   type Decision,
+  type Part,
+  type Rest,
   recordsPerEntryMax,
   recordsPerOperationMax,
 } from './cluster.ts'
@@ -39,7 +42,7 @@ import { replicasDeleted } from './deletion.ts'
 import { electLeaders, rebalanceLeaders } from './elections.ts'
 import { HeartbeatsSoft } from './heartbeats-soft.ts'
 import { type ControllerMetrics, metricsOf, metricsWhenInactive } from './metrics.ts'
-import { electionsFor, partitionsOf } from './partition-changes.ts'
+import { electLeaderless } from './partition-changes.ts'
 import { allocateProducerIds } from './producer-ids.ts'
 import { createPartitions, createTopics, deleteTopics } from './topics.ts'
 
@@ -83,6 +86,8 @@ interface Term {
   /** End of what this controller has appended. */
   pendingEnd: Offset
   nextRebalanceMs: number
+  /** What large changes still take, by their names; a part of one in each turn. */
+  readonly rests: Map<string, Rest>
 }
 
 /** Answers that wait for the quorum. One is about 1 kB; beyond this the quorum is stuck, and waiting helps nobody. */
@@ -113,6 +118,8 @@ export class Controller {
   readonly #gone = new Set<NodeId>()
   #term: Term | null = null
   #wake: { readonly atMs: number; readonly cancel: () => void } | null = null
+  /** Until the turn for what large changes still take. */
+  #cancelTurn: (() => void) | null = null
 
   constructor(options: {
     readonly clock: Clock
@@ -164,10 +171,11 @@ export class Controller {
       nextRebalanceMs: this.#config.autoLeaderRebalanceEnable
         ? nowMs + this.#config.leaderImbalanceCheckIntervalMs
         : Infinity,
+      rests: new Map(),
     }
     this.#term = term
     this.#logEvent('info', 'controller active', { quorumEpoch: epoch })
-    this.#write(term, this.#firstRecords(term))
+    this.#writePart(term, this.#firstRecords(term))
     for (const nodeId of this.#gone) this.#fence(nodeId, 'peerGone')
     this.#schedule()
   }
@@ -178,6 +186,8 @@ export class Controller {
     this.#term = null
     this.#wake?.cancel()
     this.#wake = null
+    this.#cancelTurn?.()
+    this.#cancelTurn = null
     if (term === null) return
     this.#logEvent('info', 'controller resigned', { quorumEpoch: term.epoch })
     term.waiters.failAll()
@@ -212,7 +222,7 @@ export class Controller {
     const decision = this.#decide(term, { kind, request } as Command)
     const isWhole = userOperations.has(kind)
     const entryMax = isWhole ? recordsPerOperationMax : recordsPerEntryMax
-    const isWritten = this.#write(term, decision.records, entryMax)
+    const isWritten = this.#writePart(term, decision, entryMax)
     if (!isWritten) return Promise.reject(notController())
     if (term.pendingEnd <= term.committedEnd) {
       return Promise.resolve(decision.response as ResponseOf<K>)
@@ -320,26 +330,45 @@ export class Controller {
     const term = this.#term
     if (term === null) return
     term.soft.end(brokerId)
-    const records = fenceBroker(this.#cluster(term), brokerId)
-    if (records.length === 0) return
+    const part = fenceBroker(this.#cluster(term), brokerId)
+    if (part.records.length === 0) return
     this.#logEvent('info', 'broker fenced', { brokerId, why })
-    this.#write(term, records)
+    this.#writePart(term, part)
   }
 
   /**
    * min.insync.replicas is one value for the whole cluster, so that eligible leader replicas mean the same everywhere
    * (KIP-966); and what the configuration of this node allows is elected now.
    */
-  #firstRecords(term: Term): readonly MetadataRecord[] {
+  #firstRecords(term: Term): Part {
     const key = 'min.insync.replicas'
     const cluster = this.#cluster(term)
-    const elections = electionsFor(cluster, partitionsOf(cluster, term.index.leaderless))
+    const elections = electLeaderless(cluster)
     if (term.view.configs.get('broker:')?.has(key) === true) return elections
-    const value = effectiveBrokerConfig(term.view, this.#config.staticBrokerConfig, null, key)
-    return [
-      { kind: 'config', resourceType: 'broker', resourceName: '', key, value: value ?? '1' },
-      ...elections,
-    ]
+    const text = effectiveBrokerConfig(term.view, this.#config.staticBrokerConfig, null, key)
+    const value = text ?? '1'
+    const record = { kind: 'config', resourceType: 'broker', resourceName: '', key, value } as const
+    return { ...elections, records: [record, ...elections.records] }
+  }
+
+  /** And what is left of it follows, each part in a turn of its own. */
+  #writePart(term: Term, { records, rest }: Part, entryMax?: number): boolean {
+    if (!this.#write(term, records, entryMax)) return false
+    if (rest !== undefined) term.rests.set(JSON.stringify(rest), rest)
+    if (term.rests.size > 0) {
+      this.#cancelTurn ??= this.#clock.wakeAt(this.#clock.monotonicMs(), () => this.#goOn())
+    }
+    return true
+  }
+
+  #goOn(): void {
+    this.#cancelTurn = null
+    const term = this.#term
+    const [next] = term?.rests ?? []
+    if (term === null || next === undefined) return
+    const [name, rest] = next
+    term.rests.delete(name)
+    this.#writePart(term, continued(this.#cluster(term), rest))
   }
 
   /**

@@ -1,6 +1,13 @@
 import { type BrokerId, noLeader, type TopicId } from '@trimaran/common'
 import type { MetadataRecord, PartitionChangeRecord, PartitionImage } from '@trimaran/metadata'
-import { type Cluster, isActiveIn, type NamedPartition, topicConfigIn } from './cluster.ts'
+import {
+  type Cluster,
+  isActiveIn,
+  type NamedPartition,
+  type Part,
+  partitionsPerTurnMax,
+  topicConfigIn,
+} from './cluster.ts'
 import type { PartitionSet } from './cluster-index.ts'
 import { electLeader } from './partition-state-machine.ts'
 
@@ -128,37 +135,44 @@ export function targetIn(
   }
 }
 
-/** A broker stops being active: it leaves every ISR that has another member, and leads nothing. */
+/**
+ * A broker stops being active: it leaves every ISR that has another member, and leads nothing. At most `max` partitions,
+ * those that it leads first: nobody can write to them.
+ */
 export function withoutBroker(
   cluster: Cluster,
   brokerId: BrokerId,
-  options: { readonly isUncleanShutdown?: boolean } = {},
+  options: { readonly isUncleanShutdown?: boolean; readonly max?: number } = {},
 ): MetadataRecord[] {
+  const { isUncleanShutdown = false, max = Infinity } = options
   const isActiveNow = isActiveIn(cluster.image)
   const isActive = (id: BrokerId): boolean => id !== brokerId && isActiveNow(id)
   const records: MetadataRecord[] = []
-  for (const { topicId, topicName, partition } of partitionsOf(
-    cluster,
-    cluster.index.hosted(brokerId),
-  )) {
-    const isConcerned =
-      partition.isr.includes(brokerId) ||
-      (options.isUncleanShutdown === true && partition.elr?.includes(brokerId) === true)
-    if (!isConcerned) continue
-    const record = changePartition(topicId, partition, {
-      ...targetIn(cluster, topicName, isActive),
-      ...(options.isUncleanShutdown === true ? { uncleanShutdown: brokerId } : {}),
-    })
-    if (record !== null) records.push(record)
+  for (const isLed of [true, false]) {
+    for (const { topicId, topicName, partition } of partitionsOf(
+      cluster,
+      cluster.index.hosted(brokerId),
+    )) {
+      if (records.length >= max) return records
+      const isConcerned =
+        partition.isr.includes(brokerId) ||
+        (isUncleanShutdown && partition.elr?.includes(brokerId) === true)
+      if (!isConcerned || isLed !== (partition.leader === brokerId)) continue
+      const record = changePartition(topicId, partition, {
+        ...targetIn(cluster, topicName, isActive),
+        ...(isUncleanShutdown ? { uncleanShutdown: brokerId } : {}),
+      })
+      if (record !== null) records.push(record)
+    }
   }
   return records
 }
 
 /** A broker becomes active: partitions without a leader that it may lead. It joins ISRs later, when leaders ask. */
-export function withBroker(cluster: Cluster, brokerId: BrokerId): MetadataRecord[] {
+export function withBroker(cluster: Cluster, brokerId: BrokerId, max: number): MetadataRecord[] {
   const isActiveNow = isActiveIn(cluster.image)
   const isActive = (id: BrokerId): boolean => id === brokerId || isActiveNow(id)
-  return electionsFor(cluster, leaderlessOn(cluster, brokerId), isActive)
+  return electionsFor(cluster, leaderlessOn(cluster, brokerId), { isActive, max })
 }
 
 function* leaderlessOn(cluster: Cluster, brokerId: BrokerId): IterableIterator<NamedPartition> {
@@ -171,16 +185,25 @@ function* leaderlessOn(cluster: Cluster, brokerId: BrokerId): IterableIterator<N
   }
 }
 
-/** Leaders for partitions that have none and may have one now. */
+/** Leaders for partitions that have none and may have one now: at most `max`. */
 export function electionsFor(
   cluster: Cluster,
   partitions: Iterable<NamedPartition>,
-  isActive: (brokerId: BrokerId) => boolean = isActiveIn(cluster.image),
+  options: { readonly isActive?: (brokerId: BrokerId) => boolean; readonly max?: number } = {},
 ): MetadataRecord[] {
+  const { isActive = isActiveIn(cluster.image), max = Infinity } = options
   const records: MetadataRecord[] = []
   for (const { topicId, topicName, partition } of partitions) {
+    if (records.length >= max) break
     const record = changePartition(topicId, partition, targetIn(cluster, topicName, isActive))
     if (record !== null) records.push(record)
   }
   return records
+}
+
+/** Leaders for all partitions that have none and may have one now, as many as one turn decides about. */
+export function electLeaderless(cluster: Cluster): Part {
+  const leaderless = partitionsOf(cluster, cluster.index.leaderless)
+  const records = electionsFor(cluster, leaderless, { max: partitionsPerTurnMax })
+  return records.length < partitionsPerTurnMax ? { records } : { records, rest: { kind: 'elect' } }
 }

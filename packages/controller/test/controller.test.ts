@@ -1,7 +1,7 @@
 import { ClusterError } from '@trimaran/common'
 import { encodeSnapshot } from '@trimaran/metadata'
 import { expect, test } from 'vitest'
-import { recordsPerEntryMax } from '../src/cluster.ts'
+import { partitionsPerTurnMax, recordsPerEntryMax } from '../src/cluster.ts'
 import { TestCluster } from './harness.ts'
 
 const createOrders = {
@@ -135,23 +135,103 @@ test('a stopped controller wakes no more', async () => {
   expect(cluster.log.nextOffset).toBe(end)
 })
 
-test('what a broker takes with it is cut into entries, and the cluster is sound after each', async () => {
+/** Two brokers, and partitions on both of them that the first one leads: more than two turns decide about. */
+async function largeCluster(): Promise<TestCluster> {
   const cluster = await TestCluster.of([1, 2])
   const assignments = Array.from({ length: 1_200 }, () => [1, 2])
   await cluster.topic('a', assignments)
   await cluster.topic('b', assignments)
+  return cluster
+}
+
+/** What each turn appends, from now on until there is nothing more to do. */
+function recordsByTurn(cluster: TestCluster): number[] {
+  const counts: number[] = []
+  for (;;) {
+    counts.push(cluster.log.appended.length)
+    cluster.log.appended = []
+    cluster.commit()
+    if (!cluster.clock.turn()) return counts.filter(count => count > 0)
+  }
+}
+
+test('what a broker takes with it is cut into turns and entries, and the cluster is sound after each', async () => {
+  const cluster = await largeCluster()
   const entries = cluster.log.entries.length
+  cluster.log.appended = []
   cluster.controller.peerGone(1)
-  // The broker's own record, and one of each partition.
-  expect(cluster.log.entries.length - entries).toBe(Math.ceil(2_401 / recordsPerEntryMax))
-  for (const entry of cluster.log.entries.slice(entries)) {
-    cluster.loader.committed([entry], entry.offset + 1)
-    const snapshot = encodeSnapshot(cluster.image)
+  expect(cluster.log.entries.length - entries).toBe(partitionsPerTurnMax / recordsPerEntryMax)
+  // The broker's own record is the last one.
+  expect(recordsByTurn(cluster)).toEqual([partitionsPerTurnMax, partitionsPerTurnMax, 401])
+  const replayed = new TestCluster()
+  for (const entry of cluster.log.entries) {
+    replayed.loader.committed([entry], entry.offset + 1)
+    if (entry.offset < entries) continue
+    const snapshot = encodeSnapshot(replayed.image)
     const copy = new TestCluster()
-    copy.loader.snapshotLoaded(snapshot, cluster.image.endOffset)
+    copy.loader.snapshotLoaded(snapshot, replayed.image.endOffset)
     expect(encodeSnapshot(copy.image)).toEqual(snapshot)
   }
   expect(cluster.partition('b', 1_199)).toMatchObject({ leader: 2, isr: [2] })
+  expect(cluster.image.brokers.get(1)?.fenced).toBe(true)
+})
+
+test('what a broker leads goes to others before what it follows', async () => {
+  const cluster = await largeCluster()
+  await cluster.topic('led', [[2, 1]])
+  cluster.log.appended = []
+  cluster.controller.peerGone(2)
+  expect(cluster.log.appended[0]).toMatchObject({ kind: 'partitionChange', leader: 1 })
+})
+
+test('a broker that stops in order hands over in turns, and is told when it is done', async () => {
+  const cluster = await largeCluster()
+  cluster.log.appended = []
+  const asked = cluster.beat(1, { wantShutDown: true })
+  expect(recordsByTurn(cluster)).toEqual([partitionsPerTurnMax, partitionsPerTurnMax, 401])
+  expect(await asked).toMatchObject({ isFenced: false, shouldShutDown: false })
+  expect(cluster.image.brokers.get(1)).toMatchObject({ inControlledShutdown: true, fenced: false })
+  await cluster.beat(2)
+  await cluster.beat(1, { wantShutDown: true })
+  await cluster.beat(2)
+  expect(await cluster.beat(1, { wantShutDown: true })).toMatchObject({ shouldShutDown: true })
+})
+
+test('a broker that returns is elected in turns; a new controller goes on with what is left', async () => {
+  const cluster = await largeCluster()
+  for (const brokerId of [1, 2]) {
+    cluster.controller.peerGone(brokerId)
+    recordsByTurn(cluster)
+  }
+  await cluster.ask('registerBroker', cluster.registration(2))
+  cluster.log.appended = []
+  void cluster.beat(2)
+  // Its own record, and elections.
+  expect(cluster.log.appended).toHaveLength(1 + partitionsPerTurnMax)
+  cluster.commit()
+  cluster.controller.resign()
+  expect(cluster.clock.turn()).toBe(false)
+  const next = new TestCluster({ after: cluster })
+  next.log.appended = []
+  next.activate()
+  expect(recordsByTurn(next)).toEqual([partitionsPerTurnMax, 400])
+  expect(next.partition('b', 1_199)).toMatchObject({ leader: 2 })
+})
+
+test('what was left to do about a broker does not concern its next incarnation', async () => {
+  const cluster = await largeCluster()
+  cluster.controller.peerGone(1)
+  cluster.commit()
+  const { brokerEpoch } = await cluster.ask('registerBroker', cluster.registration(1))
+  await cluster.ask('heartbeat', {
+    brokerId: 1,
+    brokerEpoch,
+    metadataOffset: cluster.image.endOffset,
+    wantFence: false,
+    wantShutDown: false,
+  })
+  recordsByTurn(cluster)
+  expect(cluster.image.brokers.get(1)).toMatchObject({ epoch: brokerEpoch, fenced: false })
 })
 
 test('the quorum is described by whoever knows it', async () => {

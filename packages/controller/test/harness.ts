@@ -46,6 +46,14 @@ export class SimulatedClock implements Clock {
     }
     this.nowMs = endMs
   }
+  /** One turn: what is due now, and not what that asks for. False: nothing was. */
+  turn(): boolean {
+    const due = [...this.#wakes].filter(entry => entry.atMs <= this.nowMs)
+    for (const entry of due) {
+      if (this.#wakes.delete(entry)) entry.wake()
+    }
+    return due.length > 0
+  }
   /** The process stands still: what was due comes late. */
   stall(ms: number): void {
     this.nowMs += ms
