@@ -47,9 +47,10 @@ type ReplicaName = {
 
 /** Expands what a record changes into legal hops, told one by one; throws AssertionError when there are none. */
 export class StateChangeLog {
-  readonly #tell: TransitionListener
+  /** Null: the hops are checked, and nobody is told. */
+  readonly #tell: TransitionListener | null
 
-  constructor(listener: TransitionListener = () => undefined) {
+  constructor(listener: TransitionListener | null = null) {
     this.#tell = listener
   }
 
@@ -60,7 +61,7 @@ export class StateChangeLog {
   ): void {
     const from = isBrokerActive(before) ? 'online' : 'offline'
     const to = isBrokerActive(after) ? 'online' : 'offline'
-    if (from !== to) this.#tell({ kind: 'replicasOfBroker', brokerId, from, to })
+    if (from !== to) this.#tell?.({ kind: 'replicasOfBroker', brokerId, from, to })
   }
 
   partition(
@@ -76,7 +77,7 @@ export class StateChangeLog {
       const from = derivedReplicaState(before, brokerId, broker)
       const to = derivedReplicaState(after, brokerId, broker)
       const path = replicaPath(from, to)
-      if (path.length === 0) continue
+      if (path.length === 0 || this.#tell === null) continue
       const { partition } = after
       const name = { topicId: topic.id, topicName: topic.name, partition, brokerId }
       this.#replicaHops(name, from, path)
@@ -139,6 +140,7 @@ export class StateChangeLog {
     from: PartitionState,
     to: PartitionState,
   ): void {
+    if (this.#tell === null) return
     const { id: topicId, name: topicName } = topic
     this.#tell({
       kind: 'partition',
@@ -156,7 +158,7 @@ export class StateChangeLog {
   #replicaHops(name: ReplicaName, start: ReplicaState, path: readonly ReplicaState[]): void {
     let from = start
     for (const to of path) {
-      this.#tell({ kind: 'replica', ...name, from, to })
+      this.#tell?.({ kind: 'replica', ...name, from, to })
       from = to
     }
   }

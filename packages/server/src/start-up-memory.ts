@@ -20,8 +20,11 @@ export function letHeapGrow(): void {
 
 /** Loading and the first election are over by then; clients that come earlier meet a pause like any other collection's. */
 const QUIET_AFTER_MS = 2_000
-/** Bounds the pause to some 30 ms. A node that has more by then recovered it, and has it in use. */
-const HEAP_BYTES_MAX = 64 * 1024 * 1024
+/**
+ * Bounds the pause to some 30 ms; it was 250 for the metadata of 10,000 partitions. A node that has more by then recovered
+ * it, and has it in use.
+ */
+const HEAP_BYTES_MAX = 32 * 1024 * 1024
 
 /**
  * Loading leaves garbage and empty pages behind, and V8 keeps them for a heap that is about to grow. That of an idle node

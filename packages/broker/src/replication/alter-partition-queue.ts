@@ -34,8 +34,11 @@ const alterPartitionTimeoutMs = 5_000
 const lostAttemptMaxMs = 30_000
 const retryMs = 50
 const retryMaxMs = 1_000
-/** Of one request: at some 100 bytes each it stays far below the 4 MiB of a gRPC message. */
-const maxPartitionsPerRequest = 5_000
+/**
+ * Of one request, which the controller decides about in one turn, at some 20 µs each, and everybody who follows the
+ * metadata takes in one. A broker that comes back joins thousands of ISRs.
+ */
+const maxPartitionsPerRequest = 500
 
 /**
  * ISR changes on their way to the controller: at most one per partition, batched, one request in flight. A change is
