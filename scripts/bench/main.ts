@@ -9,6 +9,7 @@ import { clients } from './clients.ts'
 import type { ClusterFacts } from './cluster.ts'
 import { compression } from './compression.ts'
 import { readConditions } from './conditions.ts'
+import { endurance } from './endurance.ts'
 import { failover } from './failover.ts'
 import { hostile } from './hostile.ts'
 import { fsync } from './fsync.ts'
@@ -50,7 +51,9 @@ const measurements: readonly Measurement[] = [
   latency,
   fsync,
   clients,
+  endurance,
 ]
+
 interface Beside {
   readonly cluster: BesideCluster
   readonly facts: ClusterFacts
@@ -105,8 +108,8 @@ async function measureAll(options: BenchOptions): Promise<Results> {
   }
   const outcomes: Outcome[] = []
   const failures: Failure[] = []
-  const chosen = measurements.filter(
-    ({ name }) => options.only.length === 0 || options.only.includes(name),
+  const chosen = measurements.filter(({ name, isOnDemand = false }) =>
+    options.only.length === 0 ? !isOnDemand : options.only.includes(name),
   )
   for (const measurement of chosen) {
     const { name, title } = measurement

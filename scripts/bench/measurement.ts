@@ -26,5 +26,7 @@ export interface Measurement {
   readonly title: string
   /** The cluster beside runs, warm, all the time; otherwise the measurement starts it when it needs it. */
   readonly besideRuns?: boolean
+  /** Takes so long that it is not part of a whole run. */
+  readonly isOnDemand?: boolean
   measure(context: BenchContext): Promise<Omit<Outcome, 'name'>>
 }
