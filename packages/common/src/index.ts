@@ -1,4 +1,5 @@
 export * from './assert.ts'
+export * from './by-partition.ts'
 export * from './bytes.ts'
 export * from './errors.ts'
 export * from './ids.ts'

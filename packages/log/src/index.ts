@@ -7,7 +7,8 @@ export {
   type NewLog,
 } from './log-directory.ts'
 export type { RecordPosition } from './lookups.ts'
-export type { AppendResult, CompactionPass, PartitionLog } from './partition-log.ts'
+export type { PartitionLog } from './partition-log.ts'
 export { decodeProducerSnapshot, type ProducerSnapshot } from './producer-snapshot.ts'
 export type { RecoveryReport } from './recovery-report.ts'
 export type { ColdRead, ReadLimits } from './segment.ts'
+export type { AppendResult, CompactionPass } from './stored-log.ts'

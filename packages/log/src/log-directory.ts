@@ -1,4 +1,5 @@
-import { assert, type BrokerEpoch, ClusterError, type Clock, type Disk } from '@trimaran/common'
+import { assert, type BrokerEpoch, ByPartition, ClusterError, type Clock } from '@trimaran/common'
+import type { Disk } from '@trimaran/common'
 import { type LogEvent, noEpoch, type Offset, partitionKey, type TopicId } from '@trimaran/common'
 import { DirectoryCheckpoints } from './directory-checkpoints.ts'
 import { bytesOf, type CheckpointEntry, textOf } from './checkpoints.ts'
@@ -8,10 +9,10 @@ import type { LogConfig } from './config.ts'
 import { DirectoryContext, openFileCountMax, warmBytes } from './directory-context.ts'
 import * as names from './file-names.ts'
 import { parentOf } from './file-names.ts'
-import { newPartitionLog } from './new-log.ts'
-import type { PartitionLog } from './partition-log.ts'
-import { openPartitionLog } from './recovery.ts'
+import { PartitionLog } from './partition-log.ts'
+import { openStoredLog } from './recovery.ts'
 import type { LogHome, LogIdentity } from './segments.ts'
+import type { StoredLog } from './stored-log.ts'
 
 export interface LogDirectoryOptions {
   readonly disk: Disk
@@ -57,9 +58,13 @@ export class LogDirectory {
   readonly #disk: Disk
   readonly #context: DirectoryContext
   readonly #checkpoints: DirectoryCheckpoints
-  readonly #logs = new Map<string, PartitionLog>()
+  readonly #logs = new ByPartition<PartitionLog>()
   /** Shared by all new logs. */
-  readonly #home: LogHome = { makeDirectory: (path, log) => this.#makeDirectory(path, log) }
+  readonly #home: LogHome = {
+    directoryOf: ({ topicName, partition }) =>
+      this.#path(names.partitionDirectoryName(topicName, partition)),
+    makeDirectory: (path, log) => this.#makeDirectory(path, log),
+  }
   readonly #damaged = new Map<string, DamagedLog>()
 
   private constructor(options: LogDirectoryOptions) {
@@ -101,7 +106,7 @@ export class LogDirectory {
   }
 
   log(topicId: TopicId, partition: number): PartitionLog | undefined {
-    return this.#logs.get(partitionKey(topicId, partition))
+    return this.#logs.get(topicId, partition)
   }
 
   logs(): Iterable<PartitionLog> {
@@ -114,23 +119,26 @@ export class LogDirectory {
 
   /** @throws ClusterError CORRUPT if this partition's log is here and damaged */
   create(log: NewLog): PartitionLog {
-    const key = partitionKey(log.topicId, log.partition)
-    assert(!this.#logs.has(key), `${log.topicName}-${log.partition} exists`)
-    const damaged = this.#damaged.get(key)
+    const { topicId, topicName, partition } = log
+    const isThere = this.#logs.get(topicId, partition) !== undefined
+    assert(!isThere, `${topicName}-${partition} exists`)
+    const damaged = this.#damaged.get(partitionKey(topicId, partition))
     if (damaged !== undefined) throw damaged.error
     if (this.#context.failed !== null) throw this.#context.failed
-    const path = this.#path(names.partitionDirectoryName(log.topicName, log.partition))
-    return this.#failing(path, () => {
-      this.#checkpoints.forget(log.topicName, log.partition)
-      const made = newPartitionLog({
-        ...log,
-        context: this.#context,
-        directory: path,
-        home: this.#home,
-      })
-      this.#logs.set(key, made)
-      return made
+    this.#checkpoints.forget(topicName, partition)
+    return this.#add(log, null)
+  }
+
+  #add(log: NewLog, stored: StoredLog | null): PartitionLog {
+    const added = new PartitionLog({
+      context: this.#context,
+      home: this.#home,
+      log,
+      config: log.config,
+      stored,
     })
+    this.#logs.set(log.topicId, log.partition, added)
+    return added
   }
 
   #makeDirectory(path: string, log: LogIdentity): void {
@@ -158,7 +166,7 @@ export class LogDirectory {
   /** Logs that the metadata does not know are renamed aside and never served. Returns where they are now. */
   strays(known: (topicId: TopicId, partition: number) => boolean): string[] {
     const moved: string[] = []
-    for (const log of this.#logs.values()) {
+    for (const log of [...this.#logs.values()]) {
       if (known(log.topicId, log.partition)) continue
       const retired = this.#removeLog(log, 'stray')
       if (retired !== null) moved.push(retired)
@@ -259,7 +267,7 @@ export class LogDirectory {
 
   #openLog(path: string, log: NewLog): void {
     const { topicName, partition } = log
-    const opened = openPartitionLog({
+    const opened = openStoredLog({
       ...log,
       context: this.#context,
       directory: path,
@@ -269,13 +277,12 @@ export class LogDirectory {
       firstDirtyOffset: this.#checkpoints.firstDirtyOffset(topicName, partition),
       isClean: this.wasCleanShutdown,
     })
-    this.#logs.set(partitionKey(log.topicId, partition), opened)
-    this.#checkpoints.clampHighWatermark(opened)
+    this.#checkpoints.clampHighWatermark(this.#add(log, opened))
   }
 
   /** Null: it never came to the disk. */
   #removeLog(log: PartitionLog, suffix: 'delete' | 'stray'): string | null {
-    this.#logs.delete(partitionKey(log.topicId, log.partition))
+    this.#logs.delete(log.topicId, log.partition)
     log.abandon()
     this.#checkpoints.forget(log.topicName, log.partition)
     if (!log.isOnDisk) return null

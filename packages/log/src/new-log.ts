@@ -1,35 +1,36 @@
-import type { TopicId } from '@trimaran/common'
+import type { LeaderEpoch } from '@trimaran/common'
 import type { LogConfig } from './config.ts'
 import type { LogContext } from './context.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
-import { PartitionLog } from './partition-log.ts'
 import { ProducerStates } from './producer-state.ts'
-import { type LogHome, Segments } from './segments.ts'
+import { type LogHome, type LogIdentity, Segments } from './segments.ts'
+import { StoredLog } from './stored-log.ts'
 
 export interface NewLogOptions {
   readonly context: LogContext
-  readonly directory: string
-  readonly topicId: TopicId
-  readonly topicName: string
-  readonly partition: number
-  readonly config: LogConfig
-  /** Makes the directory, with the partition's identity in it, before the first record, if there ever is one. */
+  /** Makes the directory, with the partition's identity in it, before the first record. */
   readonly home: LogHome
+  readonly directory: string
+  readonly log: LogIdentity
+  readonly config: LogConfig
+  /** Assigned before there was a record; −1: none. */
+  readonly firstEpoch: LeaderEpoch
 }
 
-/** An empty log. It takes no room on the disk and no time of it until the first record comes. */
-export function newPartitionLog(options: NewLogOptions): PartitionLog {
+/** For the first record of a log: its file is made when that is appended, or a little later. */
+export function newStoredLog(options: NewLogOptions): StoredLog {
+  const { context, directory, home, log, firstEpoch } = options
   const settings = { config: options.config }
-  const { context, directory, home } = options
   const segments = new Segments(context, directory, settings)
-  const log = new PartitionLog({
+  segments.createUnborn(home, log)
+  const starts = firstEpoch < 0 ? [] : [{ epoch: firstEpoch, startOffset: 0 }]
+  return new StoredLog({
     context,
-    topicId: options.topicId,
-    topicName: options.topicName,
-    partition: options.partition,
+    topicName: log.topicName,
+    partition: log.partition,
     settings,
     segments,
-    epochs: new LeaderEpochs([], false),
+    epochs: new LeaderEpochs(starts, starts.length > 0),
     producers: new ProducerStates(),
     logStartOffset: 0,
     logEndOffset: 0,
@@ -38,6 +39,4 @@ export function newPartitionLog(options: NewLogOptions): PartitionLog {
     recovery: null,
     isNew: true,
   })
-  segments.createUnborn(home, log)
-  return log
 }

@@ -1,22 +1,21 @@
-import { ClusterError, type Disk, type Offset, type TopicId } from '@trimaran/common'
+import { ClusterError, type Disk, type Offset } from '@trimaran/common'
 import { hasBatchAfter, scanBatches } from './batch-scan.ts'
 import type { LogConfig } from './config.ts'
 import type { LogContext } from './context.ts'
 import { loadEpochs } from './epoch-recovery.ts'
 import { cleanedSuffix, deletedSuffix, parseSegmentFileName, swapSuffix } from './file-names.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
-import { PartitionLog } from './partition-log.ts'
 import type { ProducerStates } from './producer-state.ts'
 import { applyScanned, statesAt } from './replay.ts'
 import type { RecoveryReport } from './recovery-report.ts'
 import type { Segment } from './segment.ts'
 import { Segments } from './segments.ts'
+import { StoredLog } from './stored-log.ts'
 import { readSnapshot, removeSnapshots } from './snapshots.ts'
 
 export interface OpenLogOptions {
   readonly context: LogContext
   readonly directory: string
-  readonly topicId: TopicId
   readonly topicName: string
   readonly partition: number
   readonly config: LogConfig
@@ -35,7 +34,7 @@ export interface OpenLogOptions {
  * @throws ClusterError CORRUPT if bytes are bad that were durable or replicated: cutting there would lose records that
  * were acknowledged. DISK_FAILED if the disk does.
  */
-export function openPartitionLog(options: OpenLogOptions): PartitionLog {
+export function openStoredLog(options: OpenLogOptions): StoredLog {
   const settings = { config: options.config }
   const segments = new Segments(options.context, options.directory, settings)
   adoptFiles(segments, options)
@@ -58,9 +57,8 @@ export function openPartitionLog(options: OpenLogOptions): PartitionLog {
   epochs.truncateFromStart(logStartOffset)
   removeSnapshots(options.context.disk, options.directory, offset => offset > logEndOffset)
   producers.expire(options.context.clock.wallMs(), options.config.producerIdExpirationMs)
-  return new PartitionLog({
+  return new StoredLog({
     context: options.context,
-    topicId: options.topicId,
     topicName: options.topicName,
     partition: options.partition,
     settings,

@@ -19,6 +19,7 @@ const damageReportIntervalMs = 60_000
 
 /** The data directory, for a log that is not in it yet. */
 export interface LogHome {
+  directoryOf(log: LogIdentity): string
   makeDirectory(path: string, log: LogIdentity): void
 }
 

@@ -1,12 +1,11 @@
 import type { BrokerEpoch, BrokerId, Clock, LeaderEpoch, Offset, TopicId } from '@trimaran/common'
-import { partitionKey } from '@trimaran/common'
+import { ByPartition, partitionKey } from '@trimaran/common'
 import type {
   ReplicaFetchPartition,
   ReplicaFetchRequest,
   ReplicaFetchResponse,
   ReplicaFetchResult,
 } from '../channels.ts'
-import { ByPartition } from './by-partition.ts'
 import type { Partition } from './partition.ts'
 import { EndOfTurn } from './timers.ts'
 import type { Timer, TimerQueue } from './timers.ts'

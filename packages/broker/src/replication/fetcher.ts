@@ -1,4 +1,4 @@
-import { ClusterError, partitionKey } from '@trimaran/common'
+import { ByPartition, ClusterError, partitionKey } from '@trimaran/common'
 import type { BrokerEpoch, BrokerId, Clock, LogEvent, Random } from '@trimaran/common'
 import { errorCodes } from '@trimaran/protocol'
 import type {
@@ -7,7 +7,6 @@ import type {
   ReplicaFetchResponse,
   ReplicaFetchResult,
 } from '../channels.ts'
-import { ByPartition } from './by-partition.ts'
 import type { FetchPosition, PartitionFollower } from './follower.ts'
 import type { Partition } from './partition.ts'
 import type { Timer, TimerQueue } from './timers.ts'

@@ -1,4 +1,4 @@
-import { partitionKey } from '@trimaran/common'
+import { ByPartition, partitionKey } from '@trimaran/common'
 import type { LeaderEpoch, TopicId } from '@trimaran/common'
 import type { Image } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
@@ -7,7 +7,7 @@ import type { CurrentLeader } from './types.ts'
 
 /** The replicas on this broker, by topic id: a topic that was removed and created again is another one (B72). */
 export class PartitionTable {
-  readonly #byTopic = new Map<TopicId, Map<number, Partition>>()
+  readonly #partitions = new ByPartition<Partition>()
   /** Hosted by the metadata, but stored bytes are not what they must be: nothing is served. */
   readonly damaged = new Set<string>()
   /** Since the last checkpoint of the high watermarks. */
@@ -29,13 +29,11 @@ export class PartitionTable {
   }
 
   get(topicId: TopicId, partition: number): Partition | undefined {
-    return this.#byTopic.get(topicId)?.get(partition)
+    return this.#partitions.get(topicId, partition)
   }
 
   add(partition: Partition): void {
-    const ofTopic = this.#byTopic.get(partition.topicId) ?? new Map<number, Partition>()
-    this.#byTopic.set(partition.topicId, ofTopic)
-    ofTopic.set(partition.partition, partition)
+    this.#partitions.set(partition.topicId, partition.partition, partition)
     this.#size++
     this.#all = null
     this.configured(partition)
@@ -49,23 +47,21 @@ export class PartitionTable {
   }
 
   remove(partition: Partition): void {
-    const ofTopic = this.#byTopic.get(partition.topicId)
-    if (!ofTopic?.delete(partition.partition)) return
+    if (!this.#partitions.delete(partition.topicId, partition.partition)) return
     this.#size--
     this.#all = null
     this.highWatermarkMoved.delete(partition)
     this.flushedInTime.delete(partition)
-    if (ofTopic.size === 0) this.#byTopic.delete(partition.topicId)
   }
 
   /** As they are now: who goes over them may add and remove. */
   [Symbol.iterator](): IterableIterator<Partition> {
-    this.#all ??= [...this.#byTopic.values()].flatMap(ofTopic => [...ofTopic.values()])
+    this.#all ??= [...this.#partitions.values()]
     return this.#all.values()
   }
 
   ofTopic(topicId: TopicId): Iterable<Partition> {
-    return this.#byTopic.get(topicId)?.values() ?? []
+    return this.#partitions.ofTopic(topicId)
   }
 
   /** Why a partition that is not hosted here cannot be served. */

@@ -1,4 +1,4 @@
-import type { TopicId } from '@trimaran/common'
+import type { TopicId } from './ids.ts'
 
 /** A map by partition, without a key to be joined and hashed for each look. */
 export class ByPartition<Value> {
@@ -17,9 +17,16 @@ export class ByPartition<Value> {
     ofTopic.set(partition, value)
   }
 
-  delete(topicId: TopicId, partition: number): void {
+  /** False: there was none. */
+  delete(topicId: TopicId, partition: number): boolean {
     const ofTopic = this.#byTopic.get(topicId)
-    if (ofTopic?.delete(partition) === true && ofTopic.size === 0) this.#byTopic.delete(topicId)
+    if (ofTopic?.delete(partition) !== true) return false
+    if (ofTopic.size === 0) this.#byTopic.delete(topicId)
+    return true
+  }
+
+  ofTopic(topicId: TopicId): Iterable<Value> {
+    return this.#byTopic.get(topicId)?.values() ?? []
   }
 
   *values(): Generator<Value> {
