@@ -35,12 +35,11 @@ function open() {
     recovering: false,
   }
   const partition = new Partition({
-    me: 1,
+    owner: { settleProduce: () => {} },
     log,
     image,
     config: { log: config, minInsyncReplicas: 1 },
     highWatermark: 0,
-    settleProduce: () => {},
   })
   const append = (): void => {
     log.appendAsLeader(encodeBatch({ records: [{ value: new Uint8Array(9), timestampMs: 1 }] }), 0)

@@ -3,7 +3,8 @@ import type { PartitionImage } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
 import { expect, test } from 'vitest'
 import { PartitionLeader } from '../src/replication/leader.ts'
-import type { PartitionLeaderOptions } from '../src/replication/leader.ts'
+import type { LeaderContext, PartitionLeaderOptions } from '../src/replication/leader.ts'
+import type { ReplicationBug } from '../src/replication/types.ts'
 
 const image = (overrides: Partial<PartitionImage> = {}): PartitionImage => ({
   partition: 0,
@@ -20,28 +21,35 @@ const image = (overrides: Partial<PartitionImage> = {}): PartitionImage => ({
 
 const lagTimeMaxMs = 30_000
 
-interface Setup extends Partial<Omit<PartitionLeaderOptions, 'image'>> {
+interface Setup extends Partial<Omit<PartitionLeaderOptions, 'image' | 'context'>> {
+  readonly broker?: LeaderContext['broker']
+  readonly bugs?: ReadonlySet<ReplicationBug>
   readonly image?: Partial<PartitionImage>
   readonly fenced?: ReadonlySet<BrokerId>
 }
 
 function leaderOf(setup: Setup = {}): PartitionLeader {
-  const { image: overrides, fenced, ...options } = setup
+  const { image: overrides, fenced, broker, bugs = new Set(), ...options } = setup
   return new PartitionLeader({
-    me: 1,
+    context: {
+      me: 1,
+      lagTimeMaxMs,
+      broker:
+        broker ??
+        (brokerId => ({
+          epoch: epochOf(brokerId),
+          fenced: fenced?.has(brokerId) ?? false,
+          inControlledShutdown: false,
+        })),
+      bugs,
+    },
     image: image(overrides),
     logStartOffset: 0,
     logEndOffset: 10,
     durableEndOffset: 10,
     highWatermark: 5,
     minInsyncReplicas: 2,
-    lagTimeMaxMs,
     nowMs: 0,
-    broker: brokerId => ({
-      epoch: epochOf(brokerId),
-      fenced: fenced?.has(brokerId) ?? false,
-      inControlledShutdown: false,
-    }),
     ...options,
   })
 }
@@ -218,7 +226,7 @@ test('what an earlier incarnation claims counts for nothing (B09)', () => {
     leader.followerFetched(3, { brokerEpoch: 200, fetchOffset: 3, logStartOffset: 0 }, 0),
   ).toBe(true)
   expect(fetched(leader, 3, 10)).toBe(false)
-  expect(leader.progress.get(3)?.logEndOffset).toBe(3)
+  expect(leader.progress.find(({ brokerId }) => brokerId === 3)?.logEndOffset).toBe(3)
   // The newer incarnation is not in the metadata yet.
   leader.followerFetched(3, { brokerEpoch: 200, fetchOffset: 10, logStartOffset: 0 }, 0)
   expect(leader.isrState.kind).toBe('committed')

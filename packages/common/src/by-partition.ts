@@ -3,6 +3,11 @@ import type { TopicId } from './ids.ts'
 /** A map by partition, without a key to be joined and hashed for each look. */
 export class ByPartition<Value> {
   readonly #byTopic = new Map<TopicId, Map<number, Value>>()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
 
   get(topicId: TopicId, partition: number): Value | undefined {
     return this.#byTopic.get(topicId)?.get(partition)
@@ -14,6 +19,7 @@ export class ByPartition<Value> {
       ofTopic = new Map()
       this.#byTopic.set(topicId, ofTopic)
     }
+    if (!ofTopic.has(partition)) this.#size++
     ofTopic.set(partition, value)
   }
 
@@ -21,6 +27,7 @@ export class ByPartition<Value> {
   delete(topicId: TopicId, partition: number): boolean {
     const ofTopic = this.#byTopic.get(topicId)
     if (ofTopic?.delete(partition) !== true) return false
+    this.#size--
     if (ofTopic.size === 0) this.#byTopic.delete(topicId)
     return true
   }
@@ -35,5 +42,6 @@ export class ByPartition<Value> {
 
   clear(): void {
     this.#byTopic.clear()
+    this.#size = 0
   }
 }

@@ -9,23 +9,32 @@ const elrField = (elr: readonly BrokerId[] | undefined): { readonly elr?: readon
 
 /** Most lists are empty. */
 const none: readonly BrokerId[] = []
+/** Each takes some 150 B: 600 KB at worst. */
+const sharedListsMax = 4_096
+const sharedLists = new Map<string, readonly BrokerId[]>()
 
-/** As small as can be, for there are a million: what a decoder pushed has room for more, and the ISR mostly is all replicas. */
-const compact = (
-  ids: readonly BrokerId[],
-  other: readonly BrokerId[] = none,
-): readonly BrokerId[] =>
-  ids.length === other.length && ids.every((id, at) => id === other[at]) ? other : ids.slice()
+/** There are a million partitions, and few different lists of brokers: equal ones are one. */
+function shared(ids: readonly BrokerId[], before: readonly BrokerId[] = none): readonly BrokerId[] {
+  if (ids === before || ids.length === 0) return ids.length === 0 ? none : before
+  const key = ids.join()
+  let list = sharedLists.get(key)
+  if (list === undefined) {
+    if (sharedLists.size >= sharedListsMax) sharedLists.clear()
+    // What a decoder pushed has room for more.
+    list = ids.slice()
+    sharedLists.set(key, list)
+  }
+  return list
+}
 
 export function newPartition(record: PartitionRecord): PartitionImage {
   const { elr } = record
-  const replicas = compact(record.replicas)
   return {
     partition: record.partition,
-    replicas,
-    isr: compact(record.isr, replicas),
-    addingReplicas: compact(record.addingReplicas),
-    removingReplicas: compact(record.removingReplicas),
+    replicas: shared(record.replicas),
+    isr: shared(record.isr),
+    addingReplicas: shared(record.addingReplicas),
+    removingReplicas: shared(record.removingReplicas),
     leader: record.leader,
     leaderEpoch: record.leaderEpoch,
     partitionEpoch: record.partitionEpoch,
@@ -40,13 +49,15 @@ export function changedPartition(
   record: PartitionChangeRecord,
 ): PartitionImage {
   const { elr } = before
-  const replicas = compact(record.replicas ?? before.replicas, before.replicas)
   return {
     partition: before.partition,
-    replicas,
-    isr: compact(record.isr ?? before.isr, replicas),
-    addingReplicas: compact(record.addingReplicas ?? before.addingReplicas),
-    removingReplicas: compact(record.removingReplicas ?? before.removingReplicas),
+    replicas: shared(record.replicas ?? before.replicas, before.replicas),
+    isr: shared(record.isr ?? before.isr, before.isr),
+    addingReplicas: shared(record.addingReplicas ?? before.addingReplicas, before.addingReplicas),
+    removingReplicas: shared(
+      record.removingReplicas ?? before.removingReplicas,
+      before.removingReplicas,
+    ),
     leader: record.leader ?? before.leader,
     leaderEpoch: record.leader === undefined ? before.leaderEpoch : before.leaderEpoch + 1,
     partitionEpoch: before.partitionEpoch + 1,

@@ -1,4 +1,4 @@
-import type { BrokerEpoch, BrokerId, Clock, LeaderEpoch, Offset, TopicId } from '@trimaran/common'
+import type { BrokerEpoch, BrokerId, Clock, TopicId } from '@trimaran/common'
 import { ByPartition, partitionKey } from '@trimaran/common'
 import type {
   ReplicaFetchPartition,
@@ -6,34 +6,10 @@ import type {
   ReplicaFetchResponse,
   ReplicaFetchResult,
 } from '../channels.ts'
+import { FollowerPosition } from './follower-position.ts'
 import type { Partition } from './partition.ts'
 import { EndOfTurn } from './timers.ts'
 import type { Timer, TimerQueue } from './timers.ts'
-
-/** Where one follower stands in one partition, as it said last. */
-export interface FollowerPosition {
-  readonly session: FetchSession
-  readonly topicId: TopicId
-  readonly partition: number
-  currentLeaderEpoch: LeaderEpoch
-  fetchOffset: Offset
-  lastFetchedEpoch: LeaderEpoch
-  logStartOffset: Offset
-  maxBytes: number
-  /** Told last; −1: nothing yet. */
-  sentHighWatermark: Offset
-  sentLogStartOffset: Offset
-  /** Records, a divergence or an error went out: nothing more until the follower names the partition again. */
-  isAnswered: boolean
-  /** Waits to be looked at. */
-  isQueued: boolean
-  /** What it claims was counted; not while this broker could not judge it. */
-  isTaken: boolean
-  /** Null: not hosted here. */
-  hosted: Partition | null
-  /** That of its partition, for as long as it is hosted; else that of all who wait for it. */
-  listedIn: FollowerPosition[] | null
-}
 
 export interface FetchSession {
   readonly replicaId: BrokerId
@@ -104,7 +80,7 @@ export class FetchSessions {
   readonly #options: FetchSessionsOptions
   readonly #sessions = new Map<BrokerId, FetchSession>()
   /** Positions in partitions that are not hosted here (yet). */
-  readonly #unhosted = new Map<string, FollowerPosition[]>()
+  readonly #unhosted = new Map<string, Set<FollowerPosition>>()
   readonly #ready = new Set<FetchSession>()
   readonly #endOfTurn: EndOfTurn
 
@@ -156,27 +132,22 @@ export class FetchSessions {
   /** The partition is hosted from now on: positions that waited for it are found there. */
   hosted(partition: Partition): void {
     const key = partitionKey(partition.topicId, partition.partition)
-    const list = partition.positions
     const waiting = this.#unhosted.get(key)
     if (!waiting) return
     this.#unhosted.delete(key)
     for (const position of waiting) {
       position.hosted = partition
-      position.listedIn = list
-      list.push(position)
+      partition.addPosition(position)
     }
-    this.changed(list)
+    this.changed(partition.positions)
   }
 
   /** The partition is going: its positions are told so, and found elsewhere if it comes back. */
   unhosted(partition: Partition): void {
-    const list = partition.positions
-    for (const position of list) position.hosted = null
-    this.changed(list)
-    for (const position of list.splice(0)) {
-      position.listedIn = null
-      this.#list(position)
-    }
+    const positions = partition.takePositions()
+    for (const position of positions) position.hosted = null
+    this.changed(positions)
+    for (const position of positions) this.#list(position)
   }
 
   /** The broker is no member any more. */
@@ -222,30 +193,12 @@ export class FetchSessions {
   #name(session: FetchSession, named: ReplicaFetchPartition): void {
     const { topicId, partition } = named
     let position = session.positions.get(topicId, partition)
-    if (!position) {
-      position = {
-        session,
-        ...named,
-        sentHighWatermark: -1,
-        sentLogStartOffset: -1,
-        isAnswered: false,
-        isQueued: false,
-        isTaken: false,
-        hosted: null,
-        listedIn: null,
-      }
-      session.positions.set(topicId, partition, position)
-      this.#list(position)
+    if (position) {
+      position.named(named)
     } else {
-      // In a new epoch it may have dropped what it was told in the old one.
-      if (named.currentLeaderEpoch !== position.currentLeaderEpoch) position.sentHighWatermark = -1
-      position.currentLeaderEpoch = named.currentLeaderEpoch
-      position.fetchOffset = named.fetchOffset
-      position.lastFetchedEpoch = named.lastFetchedEpoch
-      position.logStartOffset = named.logStartOffset
-      position.maxBytes = named.maxBytes
-      position.isAnswered = false
-      position.isTaken = false
+      position = new FollowerPosition(session, named, this.#options.hosted(topicId, partition))
+      session.positions.set(position.topicId, partition, position)
+      this.#list(position)
     }
     this.#options.named(position)
     this.#enqueue(position)
@@ -253,25 +206,27 @@ export class FetchSessions {
 
   #list(position: FollowerPosition): void {
     const { topicId, partition } = position
-    position.hosted = this.#options.hosted(topicId, partition) ?? null
-    let list = position.hosted?.positions
-    if (!list) {
-      const key = partitionKey(topicId, partition)
-      list = this.#unhosted.get(key) ?? []
-      this.#unhosted.set(key, list)
+    position.hosted ??= this.#options.hosted(topicId, partition) ?? null
+    if (position.hosted) {
+      position.hosted.addPosition(position)
+      return
     }
-    position.listedIn = list
-    list.push(position)
+    const key = partitionKey(topicId, partition)
+    const waiting = this.#unhosted.get(key)
+    if (waiting) waiting.add(position)
+    else this.#unhosted.set(key, new Set([position]))
   }
 
   #unlist(position: FollowerPosition): void {
-    const list = position.listedIn
-    if (!list) return
-    list.splice(list.indexOf(position), 1)
-    position.listedIn = null
-    position.hosted = null
+    if (position.hosted) {
+      position.hosted.removePosition(position)
+      position.hosted = null
+      return
+    }
     const key = partitionKey(position.topicId, position.partition)
-    if (list.length === 0 && this.#unhosted.get(key) === list) this.#unhosted.delete(key)
+    const waiting = this.#unhosted.get(key)
+    waiting?.delete(position)
+    if (waiting?.size === 0) this.#unhosted.delete(key)
   }
 
   #forget(session: FetchSession, topicId: TopicId, partition: number): void {
@@ -360,7 +315,7 @@ export class FetchSessions {
       if (told.length > 0) this.#linger(session)
       return
     }
-    for (const { position, result } of told) markTold(position, result)
+    for (const { position, result } of told) position.told(result)
     this.#options.answered(sizeBytes)
     this.#finish(
       session,
@@ -382,12 +337,4 @@ export class FetchSessions {
     if (parked.lingering) timers.cancel(parked.lingering)
     parked.answer({ sessionUnknown: false, partitions })
   }
-}
-
-function markTold(position: FollowerPosition, result: ReplicaFetchResult): void {
-  const isTaken = result.errorCode === 0 && !result.diverging
-  position.sentHighWatermark = isTaken ? result.highWatermark : -1
-  position.sentLogStartOffset = result.logStartOffset
-  position.isAnswered =
-    result.records.length > 0 || result.errorCode !== 0 || result.diverging !== null
 }

@@ -66,8 +66,7 @@ const maxSessionEpoch = 2 ** 31 - 1
  */
 export class ReplicaFetcher {
   readonly #options: ReplicaFetcherOptions
-  readonly #followed = new Map<Partition, Followed>()
-  readonly #byPartition = new ByPartition<Followed>()
+  readonly #followed = new ByPartition<Followed>()
   readonly #changed = new Set<Followed>()
   readonly #forgotten = new Map<string, { readonly topicId: string; readonly partition: number }>()
   #sessionId = 0
@@ -98,8 +97,7 @@ export class ReplicaFetcher {
       failures: 0,
       backOff: null,
     }
-    this.#followed.set(partition, followed)
-    this.#byPartition.set(partition.topicId, partition.partition, followed)
+    this.#followed.set(partition.topicId, partition.partition, followed)
     this.#changed.add(followed)
     this.#forgotten.delete(partitionKey(partition.topicId, partition.partition))
     // News of the metadata is news of the leader, too: no reason to keep away from it.
@@ -117,7 +115,7 @@ export class ReplicaFetcher {
 
   /** The partition's position changed outside of an answer: its log start, or an fsync ended. */
   resume(partition: Partition): void {
-    const followed = this.#followed.get(partition)
+    const followed = this.#find(partition)
     if (!followed || followed.backOff) return
     this.#changed.add(followed)
     this.send()
@@ -126,7 +124,7 @@ export class ReplicaFetcher {
   stop(): void {
     this.#isStopped = true
     if (this.#backOff) this.#options.timers.cancel(this.#backOff)
-    for (const partition of this.#followed.keys()) this.#detach(partition)
+    for (const { partition } of this.#followed.values()) this.#detach(partition)
   }
 
   /** Sends the next fetch if there is one to send: nothing out, or news for a leader that holds one. */
@@ -198,7 +196,7 @@ export class ReplicaFetcher {
   }
 
   #apply(result: ReplicaFetchResult, sessionEpoch: number): void {
-    const followed = this.#byPartition.get(result.topicId, result.partition)
+    const followed = this.#followed.get(result.topicId, result.partition)
     if (!followed?.asked || followed.backOff) return
     // Named anew since: this answers an older question.
     if (followed.askedIn > sessionEpoch) {
@@ -281,12 +279,15 @@ export class ReplicaFetcher {
   }
 
   #detach(partition: Partition): Followed | undefined {
-    const followed = this.#followed.get(partition)
+    const followed = this.#find(partition)
     if (!followed) return undefined
     if (followed.backOff) this.#options.timers.cancel(followed.backOff)
-    this.#followed.delete(partition)
+    this.#followed.delete(partition.topicId, partition.partition)
     this.#changed.delete(followed)
-    this.#byPartition.delete(partition.topicId, partition.partition)
     return followed
+  }
+
+  #find({ topicId, partition }: Partition): Followed | undefined {
+    return this.#followed.get(topicId, partition)
   }
 }

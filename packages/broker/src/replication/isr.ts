@@ -17,6 +17,19 @@ export type IsrState =
       readonly adding: BrokerId
     }
 
+/** By the list itself: metadata has equal lists once, and the leaders with one ISR then share what follows from it. */
+const committed = new WeakMap<readonly BrokerId[], IsrState>()
+
+/** Nothing is pending. */
+export function committedIsr(isr: readonly BrokerId[]): IsrState {
+  let state = committed.get(isr)
+  if (state === undefined) {
+    state = { kind: 'committed', isr: new Set(isr) }
+    committed.set(isr, state)
+  }
+  return state
+}
+
 /**
  * The replicas that bound the high watermark: whoever might be in the controller's ISR, and so might be elected. The
  * joining count already, the leaving count still.

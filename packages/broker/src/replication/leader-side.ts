@@ -11,11 +11,12 @@ import type {
 import { AlterPartitionQueue } from './alter-partition-queue.ts'
 import type { ReplicationContext } from './context.ts'
 import { FetchSessions } from './fetch-sessions.ts'
-import type { FollowerPosition, PositionAnswer } from './fetch-sessions.ts'
+import type { PositionAnswer } from './fetch-sessions.ts'
+import type { FollowerPosition } from './follower-position.ts'
 import { Flusher } from './flusher.ts'
 import { divergenceOf } from './follower.ts'
 import { PartitionLeader } from './leader.ts'
-import type { AlterPartitionAnswer, IsrProposal } from './leader.ts'
+import type { AlterPartitionAnswer, IsrProposal, LeaderContext } from './leader.ts'
 import { leaderEpochError } from './partition-table.ts'
 import type { Partition } from './partition.ts'
 import { ParkedProduce } from './purgatory.ts'
@@ -40,6 +41,7 @@ export interface LeaderSideOptions {
 export class LeaderSide {
   readonly #context: ReplicationContext
   readonly #options: LeaderSideOptions
+  readonly #leaderContext: LeaderContext
   readonly #queue: AlterPartitionQueue
   readonly #sessions: FetchSessions
   /** Led, with fewer in sync than assigned: what time and returning brokers can change. */
@@ -50,6 +52,12 @@ export class LeaderSide {
     const { context } = options
     this.#context = context
     this.#options = options
+    this.#leaderContext = {
+      me: context.brokerId,
+      lagTimeMaxMs: context.config.replicaLagTimeMaxMs,
+      broker: brokerId => context.table.image.brokers.get(brokerId),
+      bugs: context.bugs,
+    }
     this.#queue = new AlterPartitionQueue({
       clock: context.clock,
       brokerId: context.brokerId,
@@ -87,17 +95,14 @@ export class LeaderSide {
     const { log } = partition
     partition.image = image
     partition.leading = new PartitionLeader({
-      me: context.brokerId,
+      context: this.#leaderContext,
       image,
       logStartOffset: log.logStartOffset,
       logEndOffset: log.logEndOffset,
       durableEndOffset: partition.claimableEndOffset,
       highWatermark: partition.highWatermark,
       minInsyncReplicas: partition.config.minInsyncReplicas,
-      lagTimeMaxMs: context.config.replicaLagTimeMaxMs,
       nowMs: context.clock.monotonicMs(),
-      broker: brokerId => context.table.image.brokers.get(brokerId),
-      bugs: context.bugs,
     })
     if (partition.fsyncsBeforeAck) this.#options.flusher.request(partition)
     this.#changed(partition)
@@ -455,8 +460,8 @@ export class LeaderSide {
   #settleDeletions(partition: Partition): void {
     if (partition.deletions.size === 0 || !partition.leading) return
     let lowWatermark: Offset = partition.logStartOffset
-    for (const [brokerId, replica] of partition.leading.progress) {
-      if (this.#isAlive(brokerId)) lowWatermark = Math.min(lowWatermark, replica.logStartOffset)
+    for (const { brokerId, logStartOffset } of partition.leading.progress) {
+      if (this.#isAlive(brokerId)) lowWatermark = Math.min(lowWatermark, logStartOffset)
     }
     for (const deletion of partition.deletions) {
       if (lowWatermark >= deletion.offset)

@@ -2,12 +2,13 @@ import { assert, must } from '@trimaran/common'
 import type { BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch } from '@trimaran/common'
 import type { PartitionImage } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
-import { maximalIsr, proposedIsr } from './isr.ts'
+import { committedIsr, maximalIsr, proposedIsr } from './isr.ts'
 import type { IsrState } from './isr.ts'
 import type { ReplicationBug } from './types.ts'
 
 /** What a leader knows of another replica. Lives as long as the leader epoch. */
 export interface ReplicaProgress {
+  readonly brokerId: BrokerId
   /** Everything below is on that replica; −1 until it fetched in this leader epoch. */
   logEndOffset: Offset
   logStartOffset: Offset
@@ -41,8 +42,17 @@ export interface MemberBroker {
   readonly inControlledShutdown: boolean
 }
 
-export interface PartitionLeaderOptions {
+/** What all leaders on a broker share. */
+export interface LeaderContext {
   readonly me: BrokerId
+  readonly lagTimeMaxMs: number
+  /** As the newest metadata has it. */
+  readonly broker: (brokerId: BrokerId) => MemberBroker | undefined
+  readonly bugs?: ReadonlySet<ReplicationBug>
+}
+
+export interface PartitionLeaderOptions {
+  readonly context: LeaderContext
   readonly image: PartitionImage
   readonly logStartOffset: Offset
   readonly logEndOffset: Offset
@@ -51,11 +61,7 @@ export interface PartitionLeaderOptions {
   /** What this replica knew as a follower, or from its checkpoint. */
   readonly highWatermark: Offset
   readonly minInsyncReplicas: number
-  readonly lagTimeMaxMs: number
   readonly nowMs: number
-  /** As the newest metadata has it. */
-  readonly broker: (brokerId: BrokerId) => MemberBroker | undefined
-  readonly bugs?: ReadonlySet<ReplicationBug>
 }
 
 /**
@@ -66,14 +72,11 @@ export interface PartitionLeaderOptions {
  * once it was fetched in this epoch, moves only while the ISR is large enough (KIP-966), and never falls.
  */
 export class PartitionLeader {
-  readonly leaderEpoch: LeaderEpoch
   /** The log's end at the election: who fetched to here has all that earlier leaders committed. */
   readonly epochStartOffset: Offset
-  readonly #me: BrokerId
-  readonly #lagTimeMaxMs: number
-  readonly #broker: PartitionLeaderOptions['broker']
-  readonly #bugs: ReadonlySet<ReplicationBug> | undefined
-  readonly #progress = new Map<BrokerId, ReplicaProgress>()
+  readonly #context: LeaderContext
+  /** The other replicas: a handful, so looking through them is cheaper than a map. */
+  #others: readonly ReplicaProgress[] = []
   #image: PartitionImage
   #partitionEpoch: PartitionEpoch
   #state: IsrState
@@ -85,27 +88,27 @@ export class PartitionLeader {
   #proposal: IsrProposal | null = null
 
   constructor(options: PartitionLeaderOptions) {
-    const { me, image } = options
+    const { context, image } = options
+    const { me } = context
     assert(image.leader === me, 'a leader is elected by the metadata')
     assert(image.isr.includes(me), 'the leader is in the ISR')
-    this.#me = me
+    this.#context = context
     this.#image = image
-    this.leaderEpoch = image.leaderEpoch
     this.epochStartOffset = options.logEndOffset
     this.#partitionEpoch = image.partitionEpoch
-    this.#lagTimeMaxMs = options.lagTimeMaxMs
-    this.#broker = options.broker
-    this.#bugs = options.bugs
     this.#minInsyncReplicas = options.minInsyncReplicas
     this.#logEndOffset = options.logEndOffset
     this.#durableEndOffset = options.durableEndOffset
     this.#highWatermark = options.highWatermark
-    this.#state = { kind: 'committed', isr: new Set(image.isr) }
+    this.#state = committedIsr(image.isr)
     this.#maximal = maximalIsr(this.#state)
     this.#takeReplicas(image, options.nowMs)
     this.#advance(options.nowMs)
   }
 
+  get leaderEpoch(): LeaderEpoch {
+    return this.#image.leaderEpoch
+  }
   get partitionEpoch(): PartitionEpoch {
     return this.#partitionEpoch
   }
@@ -127,8 +130,14 @@ export class PartitionLeader {
   get isUnderReplicated(): boolean {
     return this.#state.isr.size < this.#image.replicas.length
   }
-  get progress(): ReadonlyMap<BrokerId, Readonly<ReplicaProgress>> {
-    return this.#progress
+  /** What is known of the other replicas. */
+  get progress(): readonly Readonly<ReplicaProgress>[] {
+    return this.#others
+  }
+
+  #progressOf(brokerId: BrokerId): ReplicaProgress | undefined {
+    for (const other of this.#others) if (other.brokerId === brokerId) return other
+    return undefined
   }
 
   /** The change to propose since the last call, if any. At most one is out at a time. */
@@ -141,7 +150,7 @@ export class PartitionLeader {
   appended(logEndOffset: Offset, durable: Offset, nowMs: number): void {
     assert(logEndOffset >= this.#logEndOffset, 'a leader never truncates its log')
     // Fetches name only what changed: a replica that had everything until now was in sync until now.
-    for (const replica of this.#progress.values()) {
+    for (const replica of this.#others) {
       if (replica.logEndOffset >= this.#logEndOffset) replica.lastCaughtUpMs = nowMs
     }
     this.#logEndOffset = logEndOffset
@@ -168,7 +177,7 @@ export class PartitionLeader {
     },
     nowMs: number,
   ): boolean {
-    const replica = this.#progress.get(brokerId)
+    const replica = this.#progressOf(brokerId)
     if (!replica || fetch.brokerEpoch < replica.brokerEpoch) return false
     assert(fetch.fetchOffset <= this.#logEndOffset, 'a follower is not ahead of its leader')
     if (fetch.fetchOffset >= this.#logEndOffset) replica.lastCaughtUpMs = nowMs
@@ -183,7 +192,7 @@ export class PartitionLeader {
     replica.logStartOffset = fetch.logStartOffset
     replica.lastFetchMs = nowMs
     replica.leaderEndAtLastFetch = this.#logEndOffset
-    this.#expand(brokerId, replica)
+    this.#expand(replica)
     this.#advance(nowMs)
     return true
   }
@@ -191,7 +200,7 @@ export class PartitionLeader {
   /** Time passed, or brokers came, went or were fenced. */
   tick(nowMs: number): void {
     this.#shrink(nowMs)
-    for (const [brokerId, replica] of this.#progress) this.#expand(brokerId, replica)
+    for (const replica of this.#others) this.#expand(replica)
     this.#advance(nowMs)
   }
 
@@ -245,35 +254,24 @@ export class PartitionLeader {
   }
 
   #commit(isr: readonly BrokerId[], partitionEpoch: PartitionEpoch): void {
-    assert(isr.includes(this.#me), 'the leader is in the ISR')
+    assert(isr.includes(this.#context.me), 'the leader is in the ISR')
     this.#partitionEpoch = partitionEpoch
-    this.#state = { kind: 'committed', isr: new Set(isr) }
+    this.#state = committedIsr(isr)
     this.#maximal = maximalIsr(this.#state)
     this.#proposal = null
   }
 
-  #takeReplicas(image: PartitionImage, nowMs: number): void {
-    for (const brokerId of image.replicas) {
-      if (brokerId === this.#me || this.#progress.has(brokerId)) continue
-      this.#progress.set(brokerId, {
-        logEndOffset: -1,
-        logStartOffset: -1,
-        brokerEpoch: -1,
-        // Members of the ISR get the whole lag time to find their new leader.
-        lastCaughtUpMs: image.isr.includes(brokerId) ? nowMs : -Infinity,
-        lastFetchMs: nowMs,
-        leaderEndAtLastFetch: Infinity,
-      })
-    }
-    for (const brokerId of this.#progress.keys()) {
-      if (!image.replicas.includes(brokerId)) this.#progress.delete(brokerId)
-    }
+  #takeReplicas({ replicas, isr }: PartitionImage, nowMs: number): void {
+    const me = this.#context.me
+    this.#others = replicas
+      .filter(brokerId => brokerId !== me)
+      .map(brokerId => this.#progressOf(brokerId) ?? newProgress(brokerId, isr, nowMs))
   }
 
   #isCaughtUp(replica: ReplicaProgress, nowMs: number): boolean {
     return (
       replica.logEndOffset === this.#logEndOffset ||
-      nowMs - replica.lastCaughtUpMs <= this.#lagTimeMaxMs
+      nowMs - replica.lastCaughtUpMs <= this.#context.lagTimeMaxMs
     )
   }
 
@@ -281,7 +279,7 @@ export class PartitionLeader {
     if (this.#state.kind !== 'committed') return
     const removing = new Set<BrokerId>()
     for (const brokerId of this.#state.isr) {
-      const replica = this.#progress.get(brokerId)
+      const replica = this.#progressOf(brokerId)
       if (replica && !this.#isCaughtUp(replica, nowMs)) removing.add(brokerId)
     }
     if (removing.size === 0) return
@@ -289,10 +287,11 @@ export class PartitionLeader {
   }
 
   /** reliability.md decision 6: at the HW, at the epoch's start, fetched in this epoch, same and unfenced incarnation. */
-  #expand(brokerId: BrokerId, replica: ReplicaProgress): void {
+  #expand(replica: ReplicaProgress): void {
+    const { brokerId } = replica
     if (this.#state.kind !== 'committed' || this.#state.isr.has(brokerId)) return
     if (replica.logEndOffset < 0 || replica.logEndOffset < this.#highWatermark) return
-    if (replica.logEndOffset < this.epochStartOffset && !this.#bugs?.has('B04')) return
+    if (replica.logEndOffset < this.epochStartOffset && !this.#context.bugs?.has('B04')) return
     if (!this.#isEligible(brokerId, replica.brokerEpoch)) return
     this.#propose({ kind: 'pendingExpand', isr: this.#state.isr, adding: brokerId })
   }
@@ -305,23 +304,23 @@ export class PartitionLeader {
       partitionEpoch: this.#partitionEpoch,
       newIsr: proposedIsr(state).map(brokerId => ({
         brokerId,
-        brokerEpoch: this.#progress.get(brokerId)?.brokerEpoch ?? -1,
+        brokerEpoch: this.#progressOf(brokerId)?.brokerEpoch ?? -1,
       })),
     }
   }
 
   #advance(nowMs: number): void {
-    if (!this.hasEnoughReplicas && !this.#bugs?.has('B06')) return
-    const bounding = this.#bugs?.has('committedIsr') ? this.#state.isr : this.#maximal
+    if (!this.hasEnoughReplicas && !this.#context.bugs?.has('B06')) return
+    const bounding = this.#context.bugs?.has('committedIsr') ? this.#state.isr : this.#maximal
     let committed = this.#durableEndOffset
     for (const brokerId of bounding) {
-      if (brokerId === this.#me) continue
-      const replica = must(this.#progress.get(brokerId), 'the ISR is among the replicas')
+      if (brokerId === this.#context.me) continue
+      const replica = must(this.#progressOf(brokerId), 'the ISR is among the replicas')
       committed = Math.min(committed, replica.logEndOffset)
     }
     if (committed <= this.#highWatermark) return
-    for (const [brokerId, replica] of this.#progress) {
-      if (bounding.has(brokerId) || !this.#isAboutToJoin(brokerId, replica, nowMs)) continue
+    for (const replica of this.#others) {
+      if (bounding.has(replica.brokerId) || !this.#isAboutToJoin(replica, nowMs)) continue
       committed = Math.min(committed, replica.logEndOffset)
     }
     if (committed > this.#highWatermark) this.#highWatermark = committed
@@ -329,7 +328,7 @@ export class PartitionLeader {
 
   /** The metadata has it in this incarnation, unfenced and not shutting down (KIP-841, KIP-903). */
   #isEligible(brokerId: BrokerId, brokerEpoch: BrokerEpoch): boolean {
-    const broker = this.#broker(brokerId)
+    const broker = this.#context.broker(brokerId)
     return broker?.epoch === brokerEpoch && !broker.fenced && !broker.inControlledShutdown
   }
 
@@ -341,16 +340,33 @@ export class PartitionLeader {
     const state = this.#state
     if (state.kind !== 'pendingExpand') return false
     const adding = proposal.newIsr.find(({ brokerId }) => brokerId === state.adding)
-    return adding !== undefined && this.#broker(adding.brokerId)?.epoch === adding.brokerEpoch
+    return (
+      adding !== undefined && this.#context.broker(adding.brokerId)?.epoch === adding.brokerEpoch
+    )
   }
 
   /** Under constant load a replica would chase the HW for ever, were it not waited for once it is caught up. */
-  #isAboutToJoin(brokerId: BrokerId, replica: ReplicaProgress, nowMs: number): boolean {
+  #isAboutToJoin(replica: ReplicaProgress, nowMs: number): boolean {
     return (
-      !this.#bugs?.has('committedIsr') &&
+      !this.#context.bugs?.has('committedIsr') &&
       replica.logEndOffset >= this.epochStartOffset &&
       this.#isCaughtUp(replica, nowMs) &&
-      this.#isEligible(brokerId, replica.brokerEpoch)
+      this.#isEligible(replica.brokerId, replica.brokerEpoch)
     )
   }
 }
+
+const newProgress = (
+  brokerId: BrokerId,
+  isr: readonly BrokerId[],
+  nowMs: number,
+): ReplicaProgress => ({
+  brokerId,
+  logEndOffset: -1,
+  logStartOffset: -1,
+  brokerEpoch: -1,
+  // Members of the ISR get the whole lag time to find their new leader.
+  lastCaughtUpMs: isr.includes(brokerId) ? nowMs : -Infinity,
+  lastFetchMs: nowMs,
+  leaderEndAtLastFetch: Infinity,
+})

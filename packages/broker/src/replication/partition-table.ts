@@ -16,7 +16,6 @@ export class PartitionTable {
   readonly flushedInTime = new Set<Partition>()
   /** The newest metadata. */
   image: Image
-  #size = 0
   /** Null: not known since the last change. */
   #all: readonly Partition[] | null = null
 
@@ -25,7 +24,7 @@ export class PartitionTable {
   }
 
   get size(): number {
-    return this.#size
+    return this.#partitions.size
   }
 
   get(topicId: TopicId, partition: number): Partition | undefined {
@@ -34,7 +33,6 @@ export class PartitionTable {
 
   add(partition: Partition): void {
     this.#partitions.set(partition.topicId, partition.partition, partition)
-    this.#size++
     this.#all = null
     this.configured(partition)
   }
@@ -48,7 +46,6 @@ export class PartitionTable {
 
   remove(partition: Partition): void {
     if (!this.#partitions.delete(partition.topicId, partition.partition)) return
-    this.#size--
     this.#all = null
     this.highWatermarkMoved.delete(partition)
     this.flushedInTime.delete(partition)

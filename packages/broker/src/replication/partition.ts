@@ -2,80 +2,88 @@ import { OffsetWaiters, assert, noLeader } from '@trimaran/common'
 import type { BrokerId, ClusterError, LeaderEpoch, Offset, TopicId } from '@trimaran/common'
 import type { PartitionLog } from '@trimaran/log'
 import type { PartitionImage } from '@trimaran/metadata'
-import type { FollowerPosition } from './fetch-sessions.ts'
+import type { FollowerPosition } from './follower-position.ts'
 import type { PartitionFollower } from './follower.ts'
 import type { PartitionLeader } from './leader.ts'
 import type { ParkedDeletion, ParkedFetch, ProducePart } from './purgatory.ts'
 import type { CurrentLeader, HostedPartition, TopicReplicaConfig } from './types.ts'
 
+const noPositions: readonly FollowerPosition[] = []
 const noFetches: ReadonlySet<ParkedFetch> = new Set()
 const noDeletions: ReadonlySet<ParkedDeletion> = new Set()
 
 /** What is parked on a partition and why it fails, if it does. */
 export type FailProducePart = (part: ProducePart, errorCode: number) => void
 
+/** What all replicas on a broker share. */
+export interface PartitionOwner {
+  readonly settleProduce: FailProducePart
+  /** Where to enter whenever the high watermark is not any more what a checkpoint may say. */
+  readonly highWatermarkMoved?: Set<Partition>
+}
+
+/** Who waits for a partition. Each is made when there is the first, and most partitions never have one. */
+interface Waiting {
+  produces: OffsetWaiters<ProducePart> | null
+  localProduces: OffsetWaiters<ProducePart> | null
+  fetches: Set<ParkedFetch> | null
+  deletions: Set<ParkedDeletion> | null
+  /** Why the produces fail. */
+  failureCode: number
+}
+
 /**
  * A replica on this broker: its log, its role in the current leader epoch, its high watermark, and who waits for it.
  * At most one of `leading` and `following` is set; neither without a leader, or after the log failed.
  */
 export class Partition implements HostedPartition {
-  readonly topicId: TopicId
-  readonly topicName: string
-  readonly partition: number
   readonly log: PartitionLog
-  readonly me: BrokerId
+  readonly #owner: PartitionOwner
   image: PartitionImage
   config: TopicReplicaConfig
   leading: PartitionLeader | null = null
   following: PartitionFollower | null = null
   failure: ClusterError | null = null
-  #produces: OffsetWaiters<ProducePart> | null = null
-  #localProduces: OffsetWaiters<ProducePart> | null = null
-  /** Null where nobody waits, as in most. */
-  #fetches: Set<ParkedFetch> | null = null
-  #deletions: Set<ParkedDeletion> | null = null
-  /** Where followers stand: one per session that has this partition. */
-  readonly positions: FollowerPosition[] = []
+  /** Where followers stand: one per session that has this partition. Replaced when one comes or goes. */
+  positions: readonly FollowerPosition[] = noPositions
   isFlushing = false
   #highWatermark: Offset
-  readonly #highWatermarkMoved: Set<Partition> | undefined
-  #failureCode = 0
-  readonly #settleProduce: FailProducePart
+  #waiting: Waiting | null = null
 
   constructor(options: {
-    readonly me: BrokerId
+    readonly owner: PartitionOwner
     readonly log: PartitionLog
     readonly image: PartitionImage
     readonly config: TopicReplicaConfig
     readonly highWatermark: Offset
-    /** Shared by all partitions. */
-    readonly settleProduce: FailProducePart
-    /** Where to enter whenever the high watermark is not any more what a checkpoint may say. */
-    readonly highWatermarkMoved?: Set<Partition>
   }) {
-    const { log } = options
-    this.me = options.me
+    const { log, owner } = options
     this.log = log
-    this.topicId = log.topicId
-    this.topicName = log.topicName
-    this.partition = log.partition
+    this.#owner = owner
     this.image = options.image
     this.config = options.config
-    this.#highWatermarkMoved = options.highWatermarkMoved
     // A checkpoint may be ahead of a log that lost its tail, or behind one whose head is gone.
     this.#highWatermark = Math.max(
       log.logStartOffset,
       Math.min(options.highWatermark, log.logEndOffset),
     )
-    if (this.#highWatermark !== options.highWatermark) this.#highWatermarkMoved?.add(this)
-    this.#settleProduce = options.settleProduce
+    if (this.#highWatermark !== options.highWatermark) owner.highWatermarkMoved?.add(this)
   }
 
+  get topicId(): TopicId {
+    return this.log.topicId
+  }
+  get topicName(): string {
+    return this.log.topicName
+  }
+  get partition(): number {
+    return this.log.partition
+  }
   get fetches(): ReadonlySet<ParkedFetch> {
-    return this.#fetches ?? noFetches
+    return this.#waiting?.fetches ?? noFetches
   }
   get deletions(): ReadonlySet<ParkedDeletion> {
-    return this.#deletions ?? noDeletions
+    return this.#waiting?.deletions ?? noDeletions
   }
 
   get role(): 'leader' | 'follower' | 'offline' {
@@ -139,7 +147,7 @@ export class Partition implements HostedPartition {
     if (offset === this.#highWatermark) return false
     assert(offset > this.#highWatermark, 'the high watermark never falls within an epoch')
     this.#highWatermark = offset
-    this.#highWatermarkMoved?.add(this)
+    this.#owner.highWatermarkMoved?.add(this)
     this.checkOrder()
     return true
   }
@@ -148,7 +156,7 @@ export class Partition implements HostedPartition {
   truncated(): void {
     const { logStartOffset, logEndOffset } = this.log
     this.#highWatermark = Math.max(logStartOffset, Math.min(this.#highWatermark, logEndOffset))
-    this.#highWatermarkMoved?.add(this)
+    this.#owner.highWatermarkMoved?.add(this)
     this.checkOrder()
   }
 
@@ -161,56 +169,91 @@ export class Partition implements HostedPartition {
     assert(this.#highWatermark <= logEndOffset, 'high watermark ≤ log end')
   }
 
+  #toWait(): Waiting {
+    this.#waiting ??= {
+      produces: null,
+      localProduces: null,
+      fetches: null,
+      deletions: null,
+      failureCode: 0,
+    }
+    return this.#waiting
+  }
+
   /** Acks all: until the high watermark. */
   park(endOffset: Offset, part: ProducePart): void {
-    this.#produces ??= this.#newWaiters()
-    this.#produces.park(endOffset, part)
+    const waiting = this.#toWait()
+    waiting.produces ??= this.#newWaiters(waiting)
+    waiting.produces.park(endOffset, part)
   }
 
   /** Fsync before acks 1, or a first record: until this replica may claim it. */
   parkLocally(endOffset: Offset, part: ProducePart): void {
-    this.#localProduces ??= this.#newWaiters()
-    this.#localProduces.park(endOffset, part)
+    const waiting = this.#toWait()
+    waiting.localProduces ??= this.#newWaiters(waiting)
+    waiting.localProduces.park(endOffset, part)
   }
 
   /** The high watermark rose. */
   settleProduces(): void {
-    this.#produces?.advance(this.#highWatermark)
+    this.#waiting?.produces?.advance(this.#highWatermark)
   }
 
   settleLocalProduces(): void {
-    this.#localProduces?.advance(this.claimableEndOffset)
+    this.#waiting?.localProduces?.advance(this.claimableEndOffset)
   }
 
   failProduces(errorCode: number): void {
-    this.#failureCode = errorCode
-    this.#produces?.failAll()
-    this.#localProduces?.failAll()
+    const waiting = this.#waiting
+    if (waiting === null) return
+    waiting.failureCode = errorCode
+    waiting.produces?.failAll()
+    waiting.localProduces?.failAll()
   }
 
-  #newWaiters(): OffsetWaiters<ProducePart> {
+  #newWaiters(waiting: Waiting): OffsetWaiters<ProducePart> {
     return new OffsetWaiters((part, outcome) =>
-      this.#settleProduce(part, outcome === 'passed' ? 0 : this.#failureCode),
+      this.#owner.settleProduce(part, outcome === 'passed' ? 0 : waiting.failureCode),
     )
   }
 
   addFetch(fetch: ParkedFetch): void {
-    this.#fetches ??= new Set()
-    this.#fetches.add(fetch)
+    const waiting = this.#toWait()
+    waiting.fetches ??= new Set()
+    waiting.fetches.add(fetch)
   }
 
   removeFetch(fetch: ParkedFetch): void {
-    this.#fetches?.delete(fetch)
-    if (this.#fetches?.size === 0) this.#fetches = null
+    const waiting = this.#waiting
+    if (waiting?.fetches?.delete(fetch) === true && waiting.fetches.size === 0)
+      waiting.fetches = null
   }
 
   addDeletion(deletion: ParkedDeletion): void {
-    this.#deletions ??= new Set()
-    this.#deletions.add(deletion)
+    const waiting = this.#toWait()
+    waiting.deletions ??= new Set()
+    waiting.deletions.add(deletion)
   }
 
   removeDeletion(deletion: ParkedDeletion): void {
-    this.#deletions?.delete(deletion)
-    if (this.#deletions?.size === 0) this.#deletions = null
+    const waiting = this.#waiting
+    if (waiting?.deletions?.delete(deletion) === true && waiting.deletions.size === 0)
+      waiting.deletions = null
+  }
+
+  addPosition(position: FollowerPosition): void {
+    this.positions = this.positions.concat([position])
+  }
+
+  removePosition(position: FollowerPosition): void {
+    const left = this.positions.filter(other => other !== position)
+    this.positions = left.length === 0 ? noPositions : left
+  }
+
+  /** All that were there. */
+  takePositions(): readonly FollowerPosition[] {
+    const { positions } = this
+    this.positions = noPositions
+    return positions
   }
 }

@@ -17,7 +17,7 @@ import { LeaderSide } from './leader-side.ts'
 import { LostLeaderships } from './lost-leaderships.ts'
 import { PartitionTable } from './partition-table.ts'
 import { PartitionEvents } from './partition-events.ts'
-import { type FailProducePart, Partition } from './partition.ts'
+import { type PartitionOwner, Partition } from './partition.ts'
 import { statusOf } from './status.ts'
 import { TimerQueue } from './timers.ts'
 import { Turns } from './turns.ts'
@@ -72,8 +72,11 @@ export class ReplicaManager implements Replicas {
   readonly #lostLeaderships: LostLeaderships
   readonly #listeners = new Set<LeadershipListener>()
   readonly #turns: Turns
-  readonly #settleProduce: FailProducePart = (part, errorCode) =>
-    part.produce.settle(this.#context.timers, part.index, errorCode)
+  readonly #owner: PartitionOwner = {
+    settleProduce: (part, errorCode) =>
+      part.produce.settle(this.#context.timers, part.index, errorCode),
+    highWatermarkMoved: this.#table.highWatermarkMoved,
+  }
   #isStarted = false
   #isStopped = false
   #cancelRegistrationCheck: (() => void) | null = null
@@ -235,7 +238,7 @@ export class ReplicaManager implements Replicas {
     const known = this.#table.get(topicId, image.partition)
     if (known) return known
     if (this.#isDamaged(topicId, topicName, image)) return null
-    const { logs, brokerId } = this.#options
+    const { logs } = this.#options
     const config = this.#context.config.topic(this.#table.image, topicName)
     const number = image.partition
     const log: PartitionLog =
@@ -243,13 +246,11 @@ export class ReplicaManager implements Replicas {
       logs.create({ topicId, topicName, partition: number, config: config.log })
     log.config = config.log
     const partition = new Partition({
-      me: brokerId,
+      owner: this.#owner,
       log,
       image,
       config,
       highWatermark: logs.highWatermark(topicName, number) ?? 0,
-      highWatermarkMoved: this.#table.highWatermarkMoved,
-      settleProduce: this.#settleProduce,
     })
     this.#table.add(partition)
     this.#leaderSide.sessions.hosted(partition)
