@@ -76,7 +76,7 @@ async function open(
     { systemClock },
     { systemRandom },
     { claimDirectory },
-    { letHeapGrow, releaseStartUpMemory },
+    { letHeapGrow, releaseMemoryWhenQuiet },
   ] = await Promise.all([
     import('./node-host.ts'),
     import('./node-storage.ts'),
@@ -113,7 +113,7 @@ async function open(
     logEvent('info', 'http served', { host: config.httpListener.host, port })
   }
   letHeapGrow()
-  releaseStartUpMemory()
+  releaseMemoryWhenQuiet()
   logEvent('info', 'node started', {
     clusterId,
     endpoints: host.endpoints.map(
