@@ -14,6 +14,7 @@ import { changedPartition, checkPartition, newPartition } from './partition-rule
 import type { MapEditor } from './persistent-map.ts'
 import type { MetadataRecord, PartitionChangeRecord, ReplicaDeletionRecord } from './records.ts'
 import { deletionKey, replicaStateOfDeletion } from './replica-states.ts'
+import { sharedOverrides } from './shared.ts'
 import { StateChangeLog, type TransitionListener } from './state-change-log.ts'
 
 /** The picture in the making: base and what was replayed so far. Reads are as cheap as on an image. */
@@ -307,7 +308,7 @@ export class Delta {
     if (record.value === null) overrides.delete(record.key)
     else overrides.set(record.key, record.value)
     if (overrides.size === 0) this.#live.configs.delete(key)
-    else this.#live.configs.set(key, overrides)
+    else this.#live.configs.set(key, sharedOverrides(overrides))
     this.#configs.add(key)
   }
 

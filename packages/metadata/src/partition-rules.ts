@@ -3,38 +3,19 @@ import type { BrokerId } from '@trimaran/common'
 import type { Image, PartitionImage } from './image-types.ts'
 import type { PartitionChangeRecord, PartitionRecord } from './records.ts'
 import { isBrokerActive } from './replica-states.ts'
+import { sharedIds } from './shared.ts'
 
 const elrField = (elr: readonly BrokerId[] | undefined): { readonly elr?: readonly BrokerId[] } =>
   elr === undefined || elr.length === 0 ? {} : { elr }
-
-/** Most lists are empty. */
-const none: readonly BrokerId[] = []
-/** Each takes some 150 B: 600 KB at worst. */
-const sharedListsMax = 4_096
-const sharedLists = new Map<string, readonly BrokerId[]>()
-
-/** There are a million partitions, and few different lists of brokers: equal ones are one. */
-function shared(ids: readonly BrokerId[], before: readonly BrokerId[] = none): readonly BrokerId[] {
-  if (ids === before || ids.length === 0) return ids.length === 0 ? none : before
-  const key = ids.join()
-  let list = sharedLists.get(key)
-  if (list === undefined) {
-    if (sharedLists.size >= sharedListsMax) sharedLists.clear()
-    // What a decoder pushed has room for more.
-    list = ids.slice()
-    sharedLists.set(key, list)
-  }
-  return list
-}
 
 export function newPartition(record: PartitionRecord): PartitionImage {
   const { elr } = record
   return {
     partition: record.partition,
-    replicas: shared(record.replicas),
-    isr: shared(record.isr),
-    addingReplicas: shared(record.addingReplicas),
-    removingReplicas: shared(record.removingReplicas),
+    replicas: sharedIds(record.replicas),
+    isr: sharedIds(record.isr),
+    addingReplicas: sharedIds(record.addingReplicas),
+    removingReplicas: sharedIds(record.removingReplicas),
     leader: record.leader,
     leaderEpoch: record.leaderEpoch,
     partitionEpoch: record.partitionEpoch,
@@ -51,10 +32,13 @@ export function changedPartition(
   const { elr } = before
   return {
     partition: before.partition,
-    replicas: shared(record.replicas ?? before.replicas, before.replicas),
-    isr: shared(record.isr ?? before.isr, before.isr),
-    addingReplicas: shared(record.addingReplicas ?? before.addingReplicas, before.addingReplicas),
-    removingReplicas: shared(
+    replicas: sharedIds(record.replicas ?? before.replicas, before.replicas),
+    isr: sharedIds(record.isr ?? before.isr, before.isr),
+    addingReplicas: sharedIds(
+      record.addingReplicas ?? before.addingReplicas,
+      before.addingReplicas,
+    ),
+    removingReplicas: sharedIds(
       record.removingReplicas ?? before.removingReplicas,
       before.removingReplicas,
     ),

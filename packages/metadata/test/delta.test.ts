@@ -61,6 +61,39 @@ test('a delta leaves its base as it was, shares what did not change, and can be 
   expect(after.topicsById.get(orders)).toBe(after.topicsByName.get('orders'))
 })
 
+test('equal lists of brokers and equal overrides are there once, in one order, whatever their history', () => {
+  const config = (resourceName: string, key: string, value: string | null): MetadataRecord => ({
+    kind: 'config',
+    resourceType: 'topic',
+    resourceName,
+    key,
+    value,
+  })
+  const image = imageOf([
+    ...threeBrokers,
+    { kind: 'topic', topicId: topicId(1), name: 'one' },
+    { kind: 'topic', topicId: topicId(2), name: 'two' },
+    partition(topicId(1), 0, { replicas: [1, 3, 2], isr: [1, 3, 2] }),
+    partition(topicId(2), 0, { replicas: [1, 3, 2], isr: [1, 2] }),
+    { kind: 'partitionChange', topicId: topicId(2), partition: 0, isr: [1, 3, 2] },
+    config('one', 'retention.ms', '5'),
+    config('one', 'max.message.bytes', '7'),
+    config('two', 'max.message.bytes', '7'),
+    config('two', 'retention.ms', '6'),
+    config('two', 'retention.ms', '5'),
+  ])
+  const [one, two] = [1, 2].map(number => image.topicsById.get(topicId(number))?.partitions[0])
+  expect(one?.replicas).toEqual([1, 3, 2])
+  for (const list of [one?.isr, two?.replicas, two?.isr]) expect(list).toBe(one?.replicas)
+  expect(two?.addingReplicas).toBe(one?.removingReplicas)
+  const overrides = image.configs.get('topic:one')
+  expect([...(overrides ?? [])]).toEqual([
+    ['max.message.bytes', '7'],
+    ['retention.ms', '5'],
+  ])
+  expect(image.configs.get('topic:two')).toBe(overrides)
+})
+
 test('local changes are the to-do list of one broker', () => {
   const payments = topicId(2)
   const delta = replayed(cluster, [

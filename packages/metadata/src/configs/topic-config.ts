@@ -94,13 +94,10 @@ interface Defaults {
 
 /**
  * What was resolved last, by the very maps it was resolved from: those are immutable, so equal objects mean equal
- * answers. One entry per static configuration and one per topic with overrides, kept only as long as the map is.
+ * answers. One entry per static configuration, and with it one per set of overrides, kept only as long as both are.
  */
 const defaultsOf = new WeakMap<ReadonlyMap<string, string>, Map<BrokerId | null, Defaults>>()
-const overriddenOf = new WeakMap<
-  ReadonlyMap<string, string>,
-  { readonly base: TopicConfig; readonly config: TopicConfig }
->()
+const overriddenOf = new WeakMap<TopicConfig, WeakMap<ReadonlyMap<string, string>, TopicConfig>>()
 
 function defaultsFor(
   image: Image,
@@ -138,9 +135,15 @@ export function effectiveTopicConfig(
   const base = defaultsFor(image, staticConfig, brokerId)
   const overrides = image.configs.get(configKey('topic', topicName))
   if (overrides === undefined) return base
-  const last = overriddenOf.get(overrides)
-  if (last?.base === base) return last.config
-  const config = resolve(overrides, base, [])
-  overriddenOf.set(overrides, { base, config })
+  let known = overriddenOf.get(base)
+  if (known === undefined) {
+    known = new WeakMap()
+    overriddenOf.set(base, known)
+  }
+  let config = known.get(overrides)
+  if (config === undefined) {
+    config = resolve(overrides, base, [])
+    known.set(overrides, config)
+  }
   return config
 }
