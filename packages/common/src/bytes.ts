@@ -20,3 +20,8 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false
   return true
 }
+
+/** The same bytes, for whoever keeps them: a small part of a large buffer, as of a message, would keep all of it. */
+export function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength <= bytes.length * 2 ? bytes : new Uint8Array(bytes)
+}

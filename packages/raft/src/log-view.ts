@@ -1,4 +1,4 @@
-import { assert, must } from '@trimaran/common'
+import { assert, must, ownBytes } from '@trimaran/common'
 import type { Offset, QuorumEpoch } from '@trimaran/common'
 import type { Entry, SnapshotId } from './messages.ts'
 import { entryOverheadBytes } from './limits.ts'
@@ -41,7 +41,9 @@ export class LogView {
     if (this.#epochStarts.at(-1)?.epoch !== entry.epoch) {
       this.#epochStarts.push({ epoch: entry.epoch, startOffset: this.endOffset })
     }
-    this.#entries.push(entry)
+    // Kept until the next snapshot, and not with the message that it came in.
+    const payload = ownBytes(entry.payload)
+    this.#entries.push(payload === entry.payload ? entry : { ...entry, payload })
   }
 
   /** Removes the entries at and above `offset`. */

@@ -117,3 +117,14 @@ test('a read stops at its bytes but brings one entry at least', () => {
 test('an entry of an older epoch than the last is refused', () => {
   expect(() => logOf(2, 1)).toThrow('epochs never decrease')
 })
+
+test('an entry does not keep the message that it came in', () => {
+  const message = new Uint8Array(64 * 1024).fill(7)
+  const log = new LogView(null, [{ epoch: 1, kind: 'data', payload: message.subarray(100, 150) }])
+  log.append({ epoch: 1, kind: 'data', payload: message.subarray(0, 60_000) })
+  const [small, large] = log.slice(0, 2).map(({ payload }) => payload)
+  expect(small).toEqual(new Uint8Array(50).fill(7))
+  expect(small?.buffer.byteLength).toBe(50)
+  // Not worth a copy.
+  expect(large?.buffer).toBe(message.buffer)
+})
