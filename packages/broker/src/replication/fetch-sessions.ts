@@ -1,5 +1,5 @@
 import type { BrokerEpoch, BrokerId, Clock, TopicId } from '@trimaran/common'
-import { ByPartition, partitionKey } from '@trimaran/common'
+import { partitionKey } from '@trimaran/common'
 import type {
   ReplicaFetchPartition,
   ReplicaFetchRequest,
@@ -16,7 +16,7 @@ export interface FetchSession {
   readonly sessionId: number
   brokerEpoch: BrokerEpoch
   epoch: number
-  readonly positions: ByPartition<FollowerPosition>
+  readonly positions: Set<FollowerPosition>
   queue: FollowerPosition[]
   /** Ahead of this broker in metadata: looked at again when that moves, told at the deadline. */
   readonly held: Set<FollowerPosition>
@@ -181,7 +181,7 @@ export class FetchSessions {
       sessionId: request.sessionId,
       brokerEpoch: request.brokerEpoch,
       epoch: 0,
-      positions: new ByPartition(),
+      positions: new Set(),
       queue: [],
       held: new Set(),
       parked: null,
@@ -192,16 +192,26 @@ export class FetchSessions {
 
   #name(session: FetchSession, named: ReplicaFetchPartition): void {
     const { topicId, partition } = named
-    let position = session.positions.get(topicId, partition)
+    let position = this.#find(session, topicId, partition)
     if (position) {
       position.named(named)
     } else {
       position = new FollowerPosition(session, named, this.#options.hosted(topicId, partition))
-      session.positions.set(position.topicId, partition, position)
+      session.positions.add(position)
       this.#list(position)
     }
     this.#options.named(position)
     this.#enqueue(position)
+  }
+
+  /** Among those of all followers of the partition, who are few. */
+  #find(session: FetchSession, topicId: TopicId, partition: number): FollowerPosition | undefined {
+    const among =
+      this.#options.hosted(topicId, partition)?.positions ??
+      this.#unhosted.get(partitionKey(topicId, partition)) ??
+      []
+    for (const position of among) if (position.session === session) return position
+    return undefined
   }
 
   #list(position: FollowerPosition): void {
@@ -230,9 +240,9 @@ export class FetchSessions {
   }
 
   #forget(session: FetchSession, topicId: TopicId, partition: number): void {
-    const position = session.positions.get(topicId, partition)
+    const position = this.#find(session, topicId, partition)
     if (!position) return
-    session.positions.delete(topicId, partition)
+    session.positions.delete(position)
     session.held.delete(position)
     // It may still be queued: as answered, a look at it says nothing.
     position.isAnswered = true
@@ -242,7 +252,7 @@ export class FetchSessions {
   #close(session: FetchSession): void {
     this.#finish(session, [])
     this.#ready.delete(session)
-    for (const position of session.positions.values()) this.#unlist(position)
+    for (const position of session.positions) this.#unlist(position)
     session.positions.clear()
     session.queue = []
     this.#sessions.delete(session.replicaId)
