@@ -68,9 +68,11 @@ export class Dispatcher {
       entry.metrics.queueTime.record(startMs - (connection.requestSinceMs ?? startMs))
       const context = contextOf(this.#services, connection, header)
       const outcome = entry.handler.handle(request, context)
+      // Only its size: while an answer waits, the request's bytes are garbage.
+      const requestBytes = frame.length
       const finish = (body: unknown): readonly Uint8Array[] | null => {
         const answer = body === null ? null : encode(entry.handler.api, header, body)
-        this.#count(entry, frame, answer, body, this.#services.clock.monotonicMs() - startMs)
+        this.#count(entry, requestBytes, answer, body, this.#services.clock.monotonicMs() - startMs)
         return answer
       }
       if (!(outcome instanceof Promise)) return Promise.resolve(finish(outcome))
@@ -110,13 +112,13 @@ export class Dispatcher {
 
   #count(
     { handler, metrics }: Entry,
-    frame: Uint8Array,
+    requestBytes: number,
     answer: readonly Uint8Array[] | null,
     body: unknown,
     elapsedMs: number,
   ): void {
     metrics.requests.add()
-    metrics.requestBytes.add(frame.length)
+    metrics.requestBytes.add(requestBytes)
     metrics.totalTime.record(elapsedMs)
     if (answer !== null) for (const part of answer) metrics.responseBytes.add(part.length)
     const errorCode = errorCodeIn(body)

@@ -1,4 +1,5 @@
 import { concatBytes, zeroUuid } from '@trimaran/common'
+import { collectGarbage } from '../../common/test/collect-garbage.ts'
 import { readPrometheusText } from '@trimaran/common/testing/prometheus-text'
 import type { TopicImage } from '@trimaran/metadata'
 import {
@@ -103,6 +104,23 @@ function valuesIn(records: Uint8Array | null | undefined): string[] {
   }
   return values
 }
+
+test('a request is garbage while its answer waits for the followers', async () => {
+  cluster.unreachable.add(2)
+  cluster.unreachable.add(3)
+  await cluster.clock.advance(10)
+  let answered = false
+  const request = (() => {
+    const frame = Uint8Array.from(
+      requestFrame(apis.produce, 9, produceOf(batchOf(['a']), { acks: -1 }), 1),
+    )
+    void client.raw(frame).then(() => (answered = true))
+    return new WeakRef(frame.buffer)
+  })()
+  await collectGarbage()
+  expect(answered).toBe(false)
+  expect(request.deref()).toBeUndefined()
+})
 
 for (const version of [3, 5, 7, 8, 9, 12, 13]) {
   test(`what Produce v${version} stored with acks=all, every Fetch reads`, async () => {

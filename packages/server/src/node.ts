@@ -201,16 +201,15 @@ export class ClusterNode {
     this.#guard(() => this.broker?.start())
   }
 
-  /** A client's request, without its size; see Broker.handle. */
-  async handle(
-    connection: ConnectionContext,
-    frame: Uint8Array,
-  ): Promise<readonly Uint8Array[] | null> {
-    if (this.#halted || this.broker === null) throw new CloseConnection('the node is stopping')
-    const answer = await this.broker.handle(connection, frame)
-    // What halted it may be why the answer is as it is.
-    if (this.#halted) throw new CloseConnection('the node is stopping')
-    return answer
+  /** A client's request, without its size; see Broker.handle. Not async: that would keep the frame until the answer. */
+  handle(connection: ConnectionContext, frame: Uint8Array): Promise<readonly Uint8Array[] | null> {
+    if (this.#halted || this.broker === null)
+      return Promise.reject(new CloseConnection('the node is stopping'))
+    return this.broker.handle(connection, frame).then(answer => {
+      // What halted it may be why the answer is as it is.
+      if (this.#halted) throw new CloseConnection('the node is stopping')
+      return answer
+    })
   }
 
   /**

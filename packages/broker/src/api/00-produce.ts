@@ -15,6 +15,7 @@
  * Not done: transactions. No transactional id is handed out (22-init-producer-id.ts), so a transactional batch is
  * INVALID_TXN_STATE, or TRANSACTIONAL_ID_AUTHORIZATION_FAILED in a request without the id, as with Kafka.
  */
+import type { TopicId } from '@trimaran/common'
 import type { Image, TopicImage } from '@trimaran/metadata'
 import {
   apis,
@@ -47,28 +48,41 @@ interface Slot {
   readonly sizeBytes: number
   /** Its place among the appends, or the answer it already has. */
   readonly outcome:
-    | { readonly kind: 'appends'; readonly at: number }
+    | {
+        readonly kind: 'appends'
+        readonly at: number
+        readonly topicId: TopicId
+        readonly recordCount: number
+      }
     | { readonly kind: 'answered'; readonly answer: PartitionAnswer }
 }
+/** What the answer is made of. It waits for followers, and nothing in here is a view on the request. */
 interface Plan {
-  readonly appends: AppendPartition[]
-  readonly topics: { readonly request: TopicRequest; readonly slots: readonly Slot[] }[]
+  readonly topics: readonly {
+    readonly name: string
+    readonly topicId: TopicId
+    readonly slots: readonly Slot[]
+  }[]
 }
 
 export const produce = handler(apis.produce, { min: 3, max: 13 }, (request, context) => {
   const image = context.image()
-  const plan = planAppends(request, image, context)
+  const { appends, plan } = planAppends(request, image, context)
   const appended = context.replicas.append({
     acks: request.acks,
     timeoutMs: Math.min(Math.max(request.timeoutMs, 0), maxTimeoutMs),
-    partitions: plan.appends,
+    partitions: appends,
   })
   return request.acks === 0
     ? appended.then(results => closeOnError(plan, results, context))
     : appended.then(results => answer(plan, results, context))
 })
 
-function planAppends(request: Request, image: Image, context: HandlerContext): Plan {
+function planAppends(
+  request: Request,
+  image: Image,
+  context: HandlerContext,
+): { readonly appends: readonly AppendPartition[]; readonly plan: Plan } {
   const appends: AppendPartition[] = []
   const topics = request.topicData.map(topicRequest => {
     const byId = context.header.apiVersion >= 13
@@ -81,11 +95,13 @@ function planAppends(request: Request, image: Image, context: HandlerContext): P
       if (checked.kind === 'refused')
         return { ...slot, outcome: { kind: 'answered', answer: checked.answer } }
       appends.push(checked.append)
-      return { ...slot, outcome: { kind: 'appends', at: appends.length - 1 } }
+      const { topicId, header } = checked.append
+      const at = appends.length - 1
+      return { ...slot, outcome: { kind: 'appends', at, topicId, recordCount: header.recordCount } }
     })
-    return { request: topicRequest, slots }
+    return { name: topicRequest.name, topicId: topicRequest.topicId, slots }
   })
-  return { appends, topics }
+  return { appends, plan: { topics } }
 }
 
 type Checked =
@@ -173,17 +189,16 @@ const refused = (
 
 function answer(plan: Plan, results: readonly AppendResult[], context: HandlerContext): Response {
   const hints = new LeaderHints(context.image(), context.connection.listenerName)
-  const responses = plan.topics.map(({ request, slots }): TopicAnswer => ({
-    name: request.name,
-    topicId: request.topicId,
-    partitionResponses: slots.map(slot => answerSlot(slot, plan, results, { context, hints })),
+  const responses = plan.topics.map(({ name, topicId, slots }): TopicAnswer => ({
+    name,
+    topicId,
+    partitionResponses: slots.map(slot => answerSlot(slot, results, { context, hints })),
   }))
   return { responses, throttleTimeMs: 0, nodeEndpoints: hints.nodes }
 }
 
 function answerSlot(
   slot: Slot,
-  plan: Plan,
   results: readonly AppendResult[],
   { context, hints }: { readonly context: HandlerContext; readonly hints: LeaderHints },
 ): PartitionAnswer {
@@ -191,9 +206,9 @@ function answerSlot(
     count(slot, slot.outcome.answer.errorCode, 0, context)
     return slot.outcome.answer
   }
-  const result = results[slot.outcome.at] as AppendResult
-  const append = plan.appends[slot.outcome.at] as AppendPartition
-  count(slot, result.errorCode, append.header.recordCount, context)
+  const { at, topicId, recordCount } = slot.outcome
+  const result = results[at] as AppendResult
+  count(slot, result.errorCode, recordCount, context)
   const partition: PartitionAnswer = {
     index: slot.index,
     errorCode: result.errorCode,
@@ -204,7 +219,7 @@ function answerSlot(
     logStartOffset: result.logStartOffset,
   }
   if (result.errorCode !== errorCodes.NOT_LEADER_OR_FOLLOWER) return partition
-  const leader = result.currentLeader ?? hints.leaderOf(append.topicId, append.partition)
+  const leader = result.currentLeader ?? hints.leaderOf(topicId, slot.index)
   if (leader === undefined) return partition
   hints.add(leader)
   return { ...partition, currentLeader: leader }
@@ -215,7 +230,7 @@ function closeOnError(plan: Plan, results: readonly AppendResult[], context: Han
   const hints = new LeaderHints(context.image(), context.connection.listenerName)
   for (const { slots } of plan.topics) {
     for (const slot of slots) {
-      const { errorCode } = answerSlot(slot, plan, results, { context, hints })
+      const { errorCode } = answerSlot(slot, results, { context, hints })
       if (errorCode !== errorCodes.NONE)
         throw new CloseConnection(`produce with acks 0 failed: ${errorCode}`)
     }

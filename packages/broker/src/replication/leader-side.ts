@@ -253,29 +253,34 @@ export class LeaderSide {
     const results: AppendResult[] = []
     for (const part of request.partitions) results.push(this.#append(part, request.acks))
     if (request.acks === 0) return Promise.resolve(results)
-    const { clock, metrics, timers } = this.#context
-    return new Promise(resolve => {
-      let parkedMs = 0
-      const produce = new ParkedProduce(results, answer => {
-        this.counts.parkedProduces--
-        if (request.acks === -1 && answer.every(hasPassed))
-          metrics.replicationTime.record(clock.monotonicMs() - parkedMs)
-        resolve(answer)
-      })
-      request.partitions.forEach((part, index) => {
-        const partition = this.#context.table.get(part.topicId, part.partition)
-        const result = results[index] as AppendResult
-        if (partition && result.errorCode === errorCodes.NONE) {
-          park(partition, result.lastOffset + 1, request.acks, produce, index)
-        }
-      })
-      if (!produce.isPending) {
-        resolve(results)
-        return
+    const { promise, resolve } = Promise.withResolvers<readonly AppendResult[]>()
+    const produce = this.#parkedProduce(results, request.acks, resolve)
+    // No closure in here: it would hold the batches for as long as the produce is parked.
+    for (const [index, part] of request.partitions.entries()) {
+      const partition = this.#context.table.get(part.topicId, part.partition)
+      const result = results[index] as AppendResult
+      if (partition && result.errorCode === errorCodes.NONE) {
+        park(partition, result.lastOffset + 1, request.acks, produce, index)
       }
-      this.counts.parkedProduces++
-      parkedMs = clock.monotonicMs()
-      produce.startTimer(timers, parkedMs + request.timeoutMs)
+    }
+    if (!produce.isPending) return Promise.resolve(results)
+    this.counts.parkedProduces++
+    produce.startTimer(this.#context.timers, this.#context.clock.monotonicMs() + request.timeoutMs)
+    return promise
+  }
+
+  #parkedProduce(
+    results: AppendResult[],
+    acks: number,
+    resolve: (results: readonly AppendResult[]) => void,
+  ): ParkedProduce {
+    const { clock, metrics } = this.#context
+    const parkedMs = clock.monotonicMs()
+    return new ParkedProduce(results, answer => {
+      this.counts.parkedProduces--
+      if (acks === -1 && answer.every(hasPassed))
+        metrics.replicationTime.record(clock.monotonicMs() - parkedMs)
+      resolve(answer)
     })
   }
 
