@@ -26,6 +26,15 @@ interface TailBatch {
   readonly sizeBytes: number
 }
 
+/** In the place of a batch that is gone: the list is cut seldom, and must not hold its block until then. */
+const goneBatch: TailBatch = {
+  baseOffset: -1,
+  endOffset: -1,
+  block: { bytes: emptyBytes, used: 0 },
+  at: 0,
+  sizeBytes: 0,
+}
+
 /**
  * The batches just appended, so that followers and consumers at the end of the log read no file. They are copied once,
  * next to each other: readers then take any number of them as one view, and the buffers they came in, which hold
@@ -172,7 +181,8 @@ export class TailCache {
   }
 
   #dropOldest(): void {
-    const { block } = this.#batches[this.#first++] as TailBatch
+    const { block } = this.#batches[this.#first] as TailBatch
+    this.#batches[this.#first++] = goneBatch
     if (this.#batches[this.#first]?.block !== block) this.#sizeBytes -= block.bytes.length
     // Seldom, and in one go: shifting a long list for every batch would cost more than the batch.
     if (this.#first * 2 < this.#batches.length) return

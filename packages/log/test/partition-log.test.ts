@@ -1,3 +1,4 @@
+import { collectGarbage } from '../../common/test/collect-garbage.ts'
 import { BATCH_OVERHEAD, encodeBatch, readBatchHeader, renewCrc } from '@trimaran/protocol'
 import { expect, test } from 'vitest'
 import { batch, Bench, settle } from './support.ts'
@@ -120,6 +121,15 @@ test('a tail that is full lets the oldest batches go to the file', () => {
   expect(reads()).toBe(0)
   expect(offsetsIn(readAt(bench, 0, { maxBytes: 50_000 }))).toEqual([0, 1])
   expect(reads()).toBeGreaterThan(0)
+})
+
+test('the tail holds nothing of a batch that is gone', async () => {
+  const bench = new Bench()
+  for (let number = 0; number < 30; number++) bench.append({ valueBytes: 20_000 })
+  const block = (() => new WeakRef(readAt(bench, 15).buffer))()
+  for (let number = 0; number < 50; number++) bench.append({ valueBytes: 20_000 })
+  await collectGarbage()
+  expect(block.deref()).toBeUndefined()
 })
 
 test('any batches from the tail are one read after another as the file has them', () => {
