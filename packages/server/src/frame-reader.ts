@@ -73,8 +73,10 @@ export class FrameReader {
         used++
       }
     }
-    this.#chunks.splice(0, used)
-    return Buffer.concat(parts, count)
+    const whole = this.#chunks.splice(0, used)
+    const frame = Buffer.concat(parts, count)
+    for (const chunk of whole) release(chunk)
+    return frame
   }
 
   #whatCame(head: Buffer, size: number): string {
@@ -83,6 +85,15 @@ export class FrameReader {
     if (size <= 0) return `a request of ${size} bytes`
     return `a request of ${size} bytes; socket.request.max.bytes is ${this.#maxFrameBytes}`
   }
+}
+
+/**
+ * Gives the memory of a chunk that was copied back at once, instead of leaving it to the garbage collector: the next chunk
+ * takes the same. A chunk of which a part was given out, or that is one itself, is left alone.
+ */
+function release(chunk: Buffer): void {
+  const { buffer } = chunk
+  if (buffer instanceof ArrayBuffer && chunk.length === buffer.byteLength) buffer.transfer(0)
 }
 
 const httpMethods = new Set([
