@@ -83,7 +83,7 @@ async function open(
     import('./ports/clock.ts'),
     import('./ports/random.ts'),
     import('./config/data-directory.ts'),
-    import('./start-up-memory.ts'),
+    import('./heap-memory.ts'),
     import('@grpc/grpc-js'),
     import('level'),
   ])

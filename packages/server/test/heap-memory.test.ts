@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { collectGarbage } from '../src/start-up-memory.ts'
+import { collectGarbage } from '../src/heap-memory.ts'
 
 test('what nobody holds is gone after a collection, and the process has no gc function', async () => {
   const garbage = (() => new WeakRef(new Uint8Array(1024)))()
@@ -13,7 +13,7 @@ test('what nobody holds is gone after a collection, and the process has no gc fu
 /** Prints what its heap takes before it becomes quiet, and as soon as that is half of it. */
 const quietProcess = `
   import { getHeapStatistics } from 'node:v8'
-  import { releaseMemoryWhenQuiet } from '${new URL('../src/start-up-memory.ts', import.meta.url).href}'
+  import { releaseMemoryWhenQuiet } from '${new URL('../src/heap-memory.ts', import.meta.url).href}'
   releaseMemoryWhenQuiet()
   const takes = () => getHeapStatistics().total_physical_size
   // After the first look, which is for what loading left.

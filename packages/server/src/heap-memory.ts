@@ -27,7 +27,7 @@ const LOOK_EVERY_MS = 2_000
 const QUIET_SHARE = 0.03
 /** What a collection must promise: at least as much as an idle node's own garbage of some minutes. */
 const GROWN_BYTES_MIN = 6 * 1024 * 1024
-/** Bounds the pause, which takes 2 ms per MB in use. A node that has more by then has most of it in use. */
+/** Bounds the pause: 2 ms per MB in use, and more on a machine that is busy otherwise. */
 const HEAP_BYTES_MAX = 40 * 1024 * 1024
 
 /**
@@ -44,6 +44,8 @@ export function releaseMemoryWhenQuiet(): void {
     const isQuiet =
       spent === null || (spent.user + spent.system) / 1_000 <= LOOK_EVERY_MS * QUIET_SHARE
     const heap = getHeapStatistics()
+    // V8 may have given memory back by itself.
+    keptBytes = Math.min(keptBytes, heap.total_physical_size)
     if (!isQuiet || heap.used_heap_size > HEAP_BYTES_MAX) return
     if (heap.total_physical_size - keptBytes < GROWN_BYTES_MIN) return
     void collectGarbage().then(() => {
