@@ -15,7 +15,8 @@ const topicCount = 1_000
 const partitionCount = 10
 const replicaCount = topicCount * partitionCount * 3
 /** Before every reading, so that what the work left behind is collected. */
-const settleMs = 10_000
+/** V8 gives pages back by and by. */
+const settleMs = 20_000
 
 interface Cost {
   readonly connectionKilobytes: number

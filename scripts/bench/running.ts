@@ -3,6 +3,7 @@ import type { Address } from './client.ts'
 import { untilHealthy } from './cluster.ts'
 import type { Figure, RatioMust, Unit } from './figures.ts'
 import type { BenchContext } from './measurement.ts'
+import { untilWrittenBack } from './page-cache.ts'
 import { ProcessCluster } from './process-cluster.ts'
 
 export interface RunningCluster {
@@ -41,7 +42,10 @@ export async function inRunningTurns<T>(
 ): Promise<RunningTurns<T>> {
   const taken: T[][] = clusters.map(() => [])
   for (let at = 1; at <= rounds; at++)
-    for (const [which, cluster] of clusters.entries()) taken[which]?.push(await round(cluster, at))
+    for (const [which, cluster] of clusters.entries()) {
+      await untilWrittenBack()
+      taken[which]?.push(await round(cluster, at))
+    }
   return { ours: taken[0] ?? [], beside: taken[1] ?? [] }
 }
 
@@ -63,4 +67,4 @@ export function figureOf<T>(
 export const besideNote = ({ beside }: BenchContext): string =>
   beside === null
     ? ''
-    : ' In turns with the cluster beside, which was warmed with such a load before; both run all the time, so each takes what the other leaves of the machine.'
+    : ' In turns with the cluster beside, which was warmed with such a load before; both run all the time, so each takes what the other leaves of the machine; what a load left in the page cache is written back before the next begins.'

@@ -3,6 +3,7 @@ import type { BesideCluster } from './beside.ts'
 import type { Cluster } from './cluster.ts'
 import type { Figure } from './figures.ts'
 import type { BenchContext } from './measurement.ts'
+import { untilWrittenBack } from './page-cache.ts'
 import { ProcessCluster } from './process-cluster.ts'
 
 export interface Turns<T> {
@@ -34,8 +35,11 @@ export async function inTurns<T>(
   const ours: T[] = []
   const beside: T[] = []
   for (let at = 1; at <= options.rounds; at++) {
+    await untilWrittenBack()
     ours.push(await round(new ProcessCluster(context), at))
-    if (isBeside && at <= options.besideRounds) beside.push(await round(besideCluster, at))
+    if (!isBeside || at > options.besideRounds) continue
+    await untilWrittenBack()
+    beside.push(await round(besideCluster, at))
   }
   return { ours, beside, note: noteOf(besideCluster, options) }
 }

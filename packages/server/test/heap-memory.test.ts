@@ -5,7 +5,7 @@ import { collectGarbage } from '../src/heap-memory.ts'
 
 test('what nobody holds is gone after a collection, and the process has no gc function', async () => {
   const garbage = (() => new WeakRef(new Uint8Array(1024)))()
-  await collectGarbage()
+  await collectGarbage('last-resort')
   expect(garbage.deref()).toBeUndefined()
   expect(globalThis.gc).toBeUndefined()
 })
