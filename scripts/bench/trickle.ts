@@ -17,6 +17,8 @@ const recordBytes = 100
 /** Each partition gets one record in this time, a request of its own as from a producer of its own. */
 const periodMs = 5_000
 const tickMs = 10
+/** Kafka handles one request of a connection at a time, and each waits for the followers. */
+const connectionsPerBroker = 20
 const firstAtOnce = 50
 const warmUpMs = 20_000
 const durationMs = 15_000
@@ -88,10 +90,15 @@ async function coresOf(cluster: Cluster): Promise<number | null> {
 async function lanesOf(leaders: LeadersOf): Promise<readonly Lane[]> {
   const lanes: Lane[] = []
   for (const { address, led } of leaders.values()) {
-    const connection = await connect(address)
+    const connections = await Promise.all(
+      Array.from({ length: connectionsPerBroker }, () => connect(address)),
+    )
     for (const [name, { topicId, indexes }] of led)
-      for (const partition of indexes)
-        lanes.push({ connection, topic: { name, topicId }, partition })
+      for (const partition of indexes) {
+        const connection = connections[lanes.length % connectionsPerBroker]
+        if (connection !== undefined)
+          lanes.push({ connection, topic: { name, topicId }, partition })
+      }
   }
   return lanes
 }

@@ -32,7 +32,7 @@ const QUIET_SHARE = 0.03
 /** What a collection must promise: at least as much as an idle node's own garbage of some minutes. */
 const GROWN_BYTES_MIN = 6 * 1024 * 1024
 /** Everything that can go goes at once: several collections in a row, 2 ms per MB in use. */
-const THOROUGH_BYTES_MAX = 24 * 1024 * 1024
+const THOROUGH_BYTES_MAX = 32 * 1024 * 1024
 /** A single collection, after which V8 gives pages back by and by. A node that uses more is left to V8 altogether. */
 const HEAP_BYTES_MAX = 64 * 1024 * 1024
 
