@@ -173,11 +173,12 @@ test('what was stored unseen and cannot be unpacked harms nobody who looks later
   for (const bytes of [...unreadable.map(([, make]) => make()), bomb, good()])
     expect((await client.produce(place, bytes)).errorCode).toBe(0)
   // By time: the first batch that may hold it is unpacked, here the bomb's neighbours and the bomb.
-  await client.request(apis.listOffsets, 5, {
+  const listed = await client.request(apis.listOffsets, 5, {
     replicaId: -1,
     isolationLevel: 0,
     topics: [{ name: 'unseen', partitions: [{ partitionIndex: 0, timestamp: nowMs }] }],
   })
+  expect(listed.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, offset: 0 })
   await client.request(apis.incrementalAlterConfigs, 0, {
     validateOnly: false,
     resources: [

@@ -1,4 +1,4 @@
-import type { BrokerId } from '@trimaran/common'
+import { type BrokerId, WeakPairs } from '@trimaran/common'
 import type { LogConfig } from '@trimaran/log'
 import { effectiveTopicConfig, type Image, type TopicConfig } from '@trimaran/metadata'
 import type { BrokerConfig } from './config.ts'
@@ -13,7 +13,7 @@ export const topicConfig = (
 ): TopicConfig => effectiveTopicConfig(image, config.properties, topicName, brokerId)
 
 /** By what metadata resolved, so that topics without overrides of their own share one. */
-const replicaConfigs = new WeakMap<BrokerConfig, WeakMap<TopicConfig, TopicReplicaConfig>>()
+const replicaConfigs = new WeakPairs<BrokerConfig, TopicConfig, TopicReplicaConfig>()
 
 /** The same as storage and replication need it. */
 export function topicReplicaConfig(
@@ -23,17 +23,7 @@ export function topicReplicaConfig(
   topicName: string,
 ): TopicReplicaConfig {
   const topic = topicConfig(image, config, brokerId, topicName)
-  let known = replicaConfigs.get(config)
-  if (known === undefined) {
-    known = new WeakMap()
-    replicaConfigs.set(config, known)
-  }
-  let replica = known.get(topic)
-  if (replica === undefined) {
-    replica = replicaConfig(topic, config)
-    known.set(topic, replica)
-  }
-  return replica
+  return replicaConfigs.get(config, topic, () => replicaConfig(topic, config))
 }
 
 function replicaConfig(topic: TopicConfig, config: BrokerConfig): TopicReplicaConfig {

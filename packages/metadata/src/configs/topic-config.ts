@@ -1,4 +1,4 @@
-import { ClusterError, must } from '@trimaran/common'
+import { ClusterError, WeakPairs, must } from '@trimaran/common'
 import type { BrokerId } from '@trimaran/common'
 import { configKey, noConfigs } from '../image.ts'
 import type { Image } from '../image-types.ts'
@@ -97,7 +97,7 @@ interface Defaults {
  * answers. One entry per static configuration, and with it one per set of overrides, kept only as long as both are.
  */
 const defaultsOf = new WeakMap<ReadonlyMap<string, string>, Map<BrokerId | null, Defaults>>()
-const overriddenOf = new WeakMap<TopicConfig, WeakMap<ReadonlyMap<string, string>, TopicConfig>>()
+const overriddenOf = new WeakPairs<TopicConfig, ReadonlyMap<string, string>, TopicConfig>()
 
 function defaultsFor(
   image: Image,
@@ -135,15 +135,5 @@ export function effectiveTopicConfig(
   const base = defaultsFor(image, staticConfig, brokerId)
   const overrides = image.configs.get(configKey('topic', topicName))
   if (overrides === undefined) return base
-  let known = overriddenOf.get(base)
-  if (known === undefined) {
-    known = new WeakMap()
-    overriddenOf.set(base, known)
-  }
-  let config = known.get(overrides)
-  if (config === undefined) {
-    config = resolve(overrides, base, [])
-    known.set(overrides, config)
-  }
-  return config
+  return overriddenOf.get(base, overrides, () => resolve(overrides, base, []))
 }
