@@ -30,7 +30,7 @@ interface Client {
 export const clients: Measurement = {
   name: 'clients',
   title: `a second opinion: ${recordCount.toLocaleString('en-US')} records of 1 KiB by kcat (librdkafka) and by Apache's own producer`,
-  besideRuns: true,
+  areRunning: true,
   async measure(context) {
     const rounds = context.rounds(usualRounds)
     const present = await clientsOf(context)

@@ -17,7 +17,7 @@ const lineItems = 7
 export const compression: Measurement = {
   name: 'compression',
   title: 'produce with lz4 and zstd batches of the client, JSON of 1 KB',
-  besideRuns: true,
+  areRunning: true,
   async measure(context) {
     const rounds = context.rounds(usualRounds)
     const payloadFile = writePayload(context)

@@ -14,6 +14,7 @@ const durationMs = 5_000
 export const fsync: Measurement = {
   name: 'fsync',
   title: 'throughput with an fsync before every acknowledgement, of that without',
+  areRunning: true,
   async measure(context) {
     const rounds = context.rounds(usualRounds)
     const shares = await withRunning(context, async ([ours]) => {

@@ -14,7 +14,7 @@ const durationMs = 6_000
 export const latency: Measurement = {
   name: 'latency',
   title: 'acknowledgement and end-to-end latency at 100, 1,000 and 10,000 records/s',
-  besideRuns: true,
+  areRunning: true,
   async measure(context) {
     const rounds = context.rounds(usualRounds)
     const figures = await withRunning(context, async clusters => {

@@ -28,6 +28,7 @@ import {
   type Outcome,
   type Results,
 } from './report.ts'
+import { WarmCluster } from './running.ts'
 import { simulator } from './simulator.ts'
 import { startInProcess } from './start-in-process.ts'
 import { startProcesses } from './start-processes.ts'
@@ -94,6 +95,11 @@ async function measureAll(options: BenchOptions): Promise<Results> {
   const besideCluster = beside?.cluster ?? null
   const conditions = beside === null ? ours : { ...ours, beside: beside.facts }
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'trimaran-bench-')))
+  const ownCluster = new WarmCluster(root, directory)
+  const stopBoth = async (): Promise<void> => {
+    await ownCluster.stop()
+    await besideCluster?.stop()
+  }
   const tasks: (() => Promise<void>)[] = []
   const removeDirectory = (): Promise<void> =>
     rm(directory, { recursive: true, force: true, maxRetries: 5 })
@@ -101,7 +107,7 @@ async function measureAll(options: BenchOptions): Promise<Results> {
     process.once(signal, () => {
       say('Stopping what was started…')
       void cleanUp(tasks)
-        .then(() => besideCluster?.stop())
+        .then(stopBoth)
         .then(removeDirectory)
         .finally(() => process.exit(130))
     })
@@ -119,13 +125,15 @@ async function measureAll(options: BenchOptions): Promise<Results> {
       directory,
       beside: options.beside,
       besideCluster,
+      ownCluster,
       perfTest: options.perfTest,
       rounds: usual => options.rounds ?? usual,
       progress: text => say(`    ${text}`),
       onEnd: clean => tasks.push(clean),
     }
     try {
-      await (measurement.besideRuns === true ? besideCluster?.ensureWarm() : besideCluster?.stop())
+      if (measurement.areRunning === true) await besideCluster?.ensureWarm()
+      else await stopBoth()
       outcomes.push({ name, ...(await measurement.measure(context)) })
     } catch (error) {
       failures.push({ name, error: (error as Error).message })
@@ -134,7 +142,7 @@ async function measureAll(options: BenchOptions): Promise<Results> {
       await cleanUp(tasks)
     }
   }
-  await besideCluster?.stop().catch((error: unknown) => say(`    ${(error as Error).message}`))
+  await stopBoth().catch((error: unknown) => say(`    ${(error as Error).message}`))
   await removeDirectory()
   return { conditions, outcomes, failures }
 }

@@ -1,6 +1,7 @@
 import type { BesideCluster } from './beside.ts'
 import type { Address } from './client.ts'
 import type { Outcome } from './report.ts'
+import type { WarmCluster } from './running.ts'
 
 export interface BenchContext {
   readonly root: string
@@ -10,6 +11,8 @@ export interface BenchContext {
   readonly beside: readonly Address[] | null
   /** The same cluster, with what can be done to it. */
   readonly besideCluster: BesideCluster | null
+  /** Ours, for measurements of clusters that run. */
+  readonly ownCluster: WarmCluster
   /** How kafka-producer-perf-test is called; null: it is not there. */
   readonly perfTest: string | null
   /** How many rounds, if the measurement itself would take so many. */
@@ -24,8 +27,8 @@ export interface BenchContext {
 export interface Measurement {
   readonly name: string
   readonly title: string
-  /** The cluster beside runs, warm, all the time; otherwise the measurement starts it when it needs it. */
-  readonly besideRuns?: boolean
+  /** Both clusters run, warm, all the time; otherwise the measurement starts one when it needs it. */
+  readonly areRunning?: boolean
   /** Takes so long that it is not part of a whole run. */
   readonly isOnDemand?: boolean
   measure(context: BenchContext): Promise<Omit<Outcome, 'name'>>

@@ -12,7 +12,8 @@ const besideRounds = 2
 const idlePartitions = 100
 /** Nothing happens for so long before idle memory is read. */
 const settleMs = 5_000
-const loadMs = 10_000
+/** A JVM takes tens of seconds to reach its speed, and its heap longer to be touched: a shorter load is not one for it. */
+const loadMs = 60_000
 const sampleEveryMs = 100
 
 interface Resident {

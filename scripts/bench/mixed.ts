@@ -13,7 +13,7 @@ const valueBytes = 1024
 export const mixed: Measurement = {
   name: 'mixed',
   title: 'produce and consume at once, 1 KiB records',
-  besideRuns: true,
+  areRunning: true,
   async measure(context) {
     const rounds = context.rounds(usualRounds)
     const turns = await withRunning(context, clusters =>

@@ -16,6 +16,15 @@ const portMax = 25_900
  */
 let nextPort = portMin + (process.pid % ((portMax - portMin) / portStep)) * portStep
 
+/** What a cluster needs of the run. */
+export type ClusterContext = Pick<BenchContext, 'root' | 'directory' | 'onEnd'>
+
+/**
+ * Files of a topic that is deleted go at once, not after a minute: the page cache that they fill is memory which the next
+ * round would have to get elsewhere, and on a virtual machine memory that was not used for a while is slow to come by.
+ */
+const deletesSoon = { KAFKA_LOG_SEGMENT_DELETE_DELAY_MS: '1000' }
+
 export class ProcessCluster implements Cluster {
   readonly label = ''
   readonly isLasting = false
@@ -25,8 +34,8 @@ export class ProcessCluster implements Cluster {
   readonly #directory: string
   readonly #environment: NodeJS.ProcessEnv
 
-  constructor(context: BenchContext, environment: NodeJS.ProcessEnv = process.env) {
-    this.#environment = environment
+  constructor(context: ClusterContext, environment: NodeJS.ProcessEnv = process.env) {
+    this.#environment = { ...deletesSoon, ...environment }
     this.#main = join(context.root, 'packages/cli/bin/trimaran.mjs')
     this.port = nextPort
     nextPort = nextPort + portStep > portMax ? portMin : nextPort + portStep

@@ -5,6 +5,7 @@ import type { Figure, RatioMust, Unit } from './figures.ts'
 import type { BenchContext } from './measurement.ts'
 import { untilWrittenBack } from './page-cache.ts'
 import { ProcessCluster } from './process-cluster.ts'
+import { warmUp } from './warm-up.ts'
 
 export interface RunningCluster {
   readonly label: '' | ' beside'
@@ -17,21 +18,52 @@ export interface RunningTurns<T> {
   readonly beside: readonly T[]
 }
 
-/** Starts ours, and stops it when `measure` has ended. */
+/** Ours, started and warmed like the one beside when the first measurement asks for it, and kept for the others. */
+export class WarmCluster {
+  readonly #root: string
+  readonly #directory: string
+  #cluster: ProcessCluster | null = null
+
+  constructor(root: string, directory: string) {
+    this.#root = root
+    this.#directory = directory
+  }
+
+  async ensureWarm(): Promise<readonly Address[]> {
+    if (this.#cluster === null) {
+      this.#cluster = new ProcessCluster({
+        root: this.#root,
+        directory: this.#directory,
+        // It outlives the measurement that it was started for.
+        onEnd: () => {},
+      })
+      await this.#cluster.launch()
+      await untilHealthy(this.#cluster.addresses)
+      await warmUp(this.#cluster.addresses)
+    }
+    return this.#cluster.addresses
+  }
+
+  async stop(): Promise<void> {
+    const cluster = this.#cluster
+    this.#cluster = null
+    await cluster?.stop()
+  }
+}
+
+/** Both clusters, or ours alone. One that a measurement has failed on is not trusted with the next. */
 export async function withRunning<T>(
   context: BenchContext,
   measure: (clusters: readonly RunningCluster[]) => Promise<T>,
 ): Promise<T> {
-  const cluster = new ProcessCluster(context)
-  await cluster.launch()
-  await untilHealthy(cluster.addresses)
-  const ours: RunningCluster = { label: '', addresses: cluster.addresses }
-  const beside = context.beside
-  const measured = await measure(
-    beside === null ? [ours] : [ours, { label: ' beside', addresses: beside }],
-  )
-  await cluster.stop()
-  return measured
+  const { ownCluster, beside } = context
+  const ours: RunningCluster = { label: '', addresses: await ownCluster.ensureWarm() }
+  try {
+    return await measure(beside === null ? [ours] : [ours, { label: ' beside', addresses: beside }])
+  } catch (error) {
+    await ownCluster.stop()
+    throw error
+  }
 }
 
 /** One round of ours, one of the other: whatever changes on the machine meanwhile meets both. */
@@ -67,4 +99,4 @@ export function figureOf<T>(
 export const besideNote = ({ beside }: BenchContext): string =>
   beside === null
     ? ''
-    : ' In turns with the cluster beside, which was warmed with such a load before; both run all the time, so each takes what the other leaves of the machine; what a load left in the page cache is written back before the next begins.'
+    : ' In turns with the cluster beside, both warmed with a minute and a half of such loads before; both run all the time, so each takes what the other leaves of the machine; what a load left in the page cache is written back before the next begins.'

@@ -35,7 +35,7 @@ interface Round {
 export const throughput: Measurement = {
   name: 'throughput',
   title: 'produce, consume by one and by a group of three; 1 KiB and 100 B records, RF 3, acks=all',
-  besideRuns: true,
+  areRunning: true,
   async measure(context) {
     const rounds = context.rounds(usualRounds)
     const figures = await withRunning(context, async clusters => {

@@ -1,4 +1,4 @@
-import { concatBytes, zeroUuid } from '@trimaran/common'
+import { concatBytes, passOn, zeroUuid } from '@trimaran/common'
 import { collectGarbage } from '../../common/test/collect-garbage.ts'
 import { readPrometheusText } from '@trimaran/common/testing/prometheus-text'
 import type { TopicImage } from '@trimaran/metadata'
@@ -120,6 +120,20 @@ test('a request is garbage while its answer waits for the followers', async () =
   await collectGarbage()
   expect(answered).toBe(false)
   expect(request.deref()).toBeUndefined()
+})
+
+test('a request is given back when its records are in the log, before its answer', async () => {
+  const value = 'x'.repeat(200_000)
+  const frame = passOn(
+    Uint8Array.from(requestFrame(apis.produce, 9, produceOf(batchOf([value]), { acks: -1 }), 1)),
+  )
+  const answer = client.raw(frame)
+  expect(frame.length).toBe(0)
+  expect(await calledInTime(answer)).not.toBeNull()
+  await cluster.clock.advance(1000)
+  const fetched = await client.call(apis.fetch, 12, fetchOf())
+  const records = firstFetched(fetched)?.records as Uint8Array
+  expect(decodeBatch(records, 0).records[0]?.value?.length).toBe(value.length)
 })
 
 for (const version of [3, 5, 7, 8, 9, 12, 13]) {

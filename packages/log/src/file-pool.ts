@@ -204,8 +204,11 @@ export class PooledFile {
     const loaded = this.#loaded
     if (loaded !== null) {
       const from = position - loaded.position
-      if (from >= 0 && from + lengthBytes <= loaded.bytes.length)
+      if (from >= 0 && from + lengthBytes <= loaded.bytes.length) {
+        // Whoever reads owns the bytes; nobody reads the same ones a second time.
+        this.#loaded = null
         return loaded.bytes.subarray(from, from + lengthBytes)
+      }
     }
     return this.#handle.read(position, lengthBytes)
   }

@@ -1,4 +1,4 @@
-import { emptyBytes, type Offset } from '@trimaran/common'
+import { emptyBytes, passOn, type Offset } from '@trimaran/common'
 
 /** Bytes of recent batches that one log may keep: what producers have under way on one partition, twice. */
 const tailBytesMax = 1024 * 1024
@@ -7,10 +7,6 @@ const tailBatchesMax = 1024
 /** Blocks double up to the largest: an idle partition holds little, a busy one fills a block in some milliseconds. */
 const firstBlockBytes = 1024
 const blockBytesMax = 256 * 1024
-/** A batch of at least half a block is a block of its own, by reference… */
-const copiedBytesMax = blockBytesMax / 2
-/** …unless it is a view on something much larger, which a kept slice keeps alive whole. */
-const wasteFactorMax = 2
 
 /** Batches one after the other, as in the file. What is written stays as it is, so readers get views. */
 interface Block {
@@ -38,7 +34,7 @@ const goneBatch: TailBatch = {
 /**
  * The batches just appended, so that followers and consumers at the end of the log read no file. They are copied once,
  * next to each other: readers then take any number of them as one view, and the buffers they came in, which hold
- * whole requests, are garbage at once.
+ * whole requests, are given back at once.
  *
  * Invariant: contiguous, and the last one ends at the log's end.
  */
@@ -135,7 +131,7 @@ export class TailCache {
       joined.set(part, to)
       to += part.length
     }
-    return joined
+    return passOn(joined)
   }
 
   clear(): void {
@@ -156,10 +152,8 @@ export class TailCache {
       last.used += sizeBytes
       return last
     }
-    const isView = bytes.buffer.byteLength > sizeBytes * wasteFactorMax
-    const isOwn = sizeBytes >= copiedBytesMax && !isView
-    const block = { bytes: isOwn ? bytes : this.#room(last, sizeBytes), used: sizeBytes }
-    if (!isOwn) block.bytes.set(bytes)
+    const block = { bytes: this.#room(last, sizeBytes), used: sizeBytes }
+    block.bytes.set(bytes)
     this.#sizeBytes += block.bytes.length
     return block
   }

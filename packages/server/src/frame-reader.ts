@@ -1,3 +1,5 @@
+import { passOn } from '@trimaran/common'
+
 const SIZE_BYTES = 4
 
 /** The bytes are no Kafka frame; `message` says why in words for an operator, and the connection is to be closed. */
@@ -76,7 +78,7 @@ export class FrameReader {
     const whole = this.#chunks.splice(0, used)
     const frame = Buffer.concat(parts, count)
     for (const chunk of whole) release(chunk)
-    return frame
+    return passOn(frame)
   }
 
   #whatCame(head: Buffer, size: number): string {

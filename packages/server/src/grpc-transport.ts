@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Http2Session, ServerHttp2Stream } from 'node:http2'
 import type * as Grpc from '@grpc/grpc-js'
-import { ClusterError } from '@trimaran/common'
+import { ClusterError, emptyBytes, giveBack, passOn } from '@trimaran/common'
 import { sizeOf } from './rpc/wire.ts'
 
 /** HTTP/2 windows, per stream and per connection. With Node's 64 KiB a 64 KiB message moves at a third of the speed. */
@@ -28,7 +28,7 @@ const commonOptions: Grpc.ChannelOptions = {
 
 /** Either end of a stream, as far as a link cares. */
 export interface LinkStream {
-  /** One message, as pieces that stay unchanged from then on. */
+  /** One message, as pieces that stay unchanged from then on; those that were passed on are given back. */
   write(message: readonly Uint8Array[]): void
   /** Bytes written and not yet taken by the connection. */
   readonly queuedBytes: number
@@ -154,6 +154,7 @@ const asIs = (message: Buffer): Buffer => message
 class Gathered {
   readonly length: number
   readonly #pieces: readonly Uint8Array[]
+  #framed: Uint8Array = emptyBytes
 
   constructor(pieces: readonly Uint8Array[]) {
     this.#pieces = pieces
@@ -170,7 +171,14 @@ class Gathered {
       target.set(piece, at)
       at += piece.length
     }
+    this.#framed = target
     return this.length
+  }
+
+  /** The connection has taken every byte. */
+  sent(): void {
+    for (const piece of this.#pieces) giveBack(piece)
+    giveBack(passOn(this.#framed))
   }
 }
 
@@ -184,7 +192,7 @@ function clientStream(
   release: () => void,
 ): LinkStream {
   let reason: string | null = null
-  const stream = linkStream(call, () => call.cancel())
+  const stream = linkStream(call, () => call.cancel(), false)
   // The error says what the status that always follows says.
   call.on('error', () => {})
   call.on('status', ({ code, details }) => {
@@ -196,11 +204,12 @@ function clientStream(
 }
 
 function serverStream(call: Grpc.ServerDuplexStream<Buffer, Gathered>): LinkStream {
-  const stream = linkStream(call, reason => {
+  const destroy = (reason?: string): void => {
     if (reason === undefined) call.end()
     else call.emit('error', { code: FAILED_PRECONDITION, details: reason })
     stream.finish(null)
-  })
+  }
+  const stream = linkStream(call, destroy, true)
   call.on('error', (error: Error) => stream.finish(error.message))
   call.on('cancelled', () => stream.finish(null))
   call.on('end', () => {
@@ -213,7 +222,10 @@ function serverStream(call: Grpc.ServerDuplexStream<Buffer, Gathered>): LinkStre
 /** gRPC's status for "not while things are as they are": another cluster, another node. */
 const FAILED_PRECONDITION = 9
 
-/** What grpc-js's two kinds of duplex stream have in common. */
+/**
+ * What grpc-js's two kinds of duplex stream have in common. `tellsWhenSent`: a write is done when the connection has taken
+ * its bytes. A client's is done when grpc-js has it, which may still repeat it on another connection.
+ */
 interface MessageStream {
   write(message: Gathered, done: () => void): unknown
   on(event: 'data', receive: (message: Buffer) => void): unknown
@@ -222,6 +234,7 @@ interface MessageStream {
 function linkStream(
   call: MessageStream,
   destroy: (reason?: string) => void,
+  tellsWhenSent: boolean,
 ): LinkStream & { finish(reason: string | null): void } {
   let closed: (reason: string | null) => void = () => {}
   let receive: ((message: Buffer) => void) | null = null
@@ -234,6 +247,7 @@ function linkStream(
       queuedBytes += message.length
       call.write(message, () => {
         queuedBytes -= message.length
+        if (tellsWhenSent) message.sent()
       })
     },
     get queuedBytes() {
@@ -243,7 +257,7 @@ function linkStream(
     onMessage(listener) {
       if (receive === null) {
         call.on('data', (message: Buffer) => {
-          if (!finished) receive?.(message)
+          if (!finished) receive?.(passOn(message))
         })
       }
       receive = listener

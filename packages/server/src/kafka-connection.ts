@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { CloseConnection } from '@trimaran/broker'
 import type { ConnectionContext } from '@trimaran/broker'
-import type { LogEvent } from '@trimaran/common'
+import { giveBack, isPassing, type LogEvent } from '@trimaran/common'
 import type { ByteBudget, PipelineBudget, UnreadBudget } from './byte-budget.ts'
 import { FrameReader, FramingError } from './frame-reader.ts'
 
@@ -279,7 +279,10 @@ export class KafkaConnection {
       this.#corked = true
       this.#socket.cork()
     }
-    for (const part of answer) this.#socket.write(part)
+    for (const part of answer) {
+      if (isPassing(part)) this.#socket.write(part, error => givenBack(part, error))
+      else this.#socket.write(part)
+    }
   }
 
   /**
@@ -384,6 +387,11 @@ export class KafkaConnection {
     const { listenerName, remoteAddress } = this.context
     return { listener: listenerName, remoteAddress }
   }
+}
+
+/** Not after a failure: the system may still be reading it. */
+function givenBack(part: Uint8Array, error: Error | null | undefined): void {
+  if (error === null || error === undefined) giveBack(part)
 }
 
 /** What the header begins with; −1 where the frame is too short for one. */

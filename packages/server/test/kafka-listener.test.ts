@@ -1,11 +1,10 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
-import { AssertionError, Prng } from '@trimaran/common'
+import { AssertionError, passOn, Prng } from '@trimaran/common'
 import { readPrometheusText } from '@trimaran/common/testing/prometheus-text'
 import { CloseConnection, MetricsRegistry } from '@trimaran/broker'
 import type { ConnectionContext } from '@trimaran/broker'
-import { ByteBudget } from '../src/byte-budget.ts'
 import { KafkaListener } from '../src/kafka-listener.ts'
 import type { ListenerLimits } from '../src/kafka-listener.ts'
 import { processMetricsText, watchNode } from '../src/metrics.ts'
@@ -516,6 +515,29 @@ test('a client that does not read stops being served until it does', async () =>
   await slow.receive(count * (big.length + 4))
 })
 
+test('records that an answer alone holds are given back when the socket has taken them, not before', async () => {
+  const answers: Uint8Array[] = []
+  const shared = Buffer.alloc(3 * 1024 * 1024, 7)
+  const { dial } = await listening(() => {
+    const records = passOn(Buffer.alloc(shared.length, 9))
+    answers.push(records)
+    return Promise.resolve([Buffer.from('head'), records, shared])
+  })
+  const slow = dial()
+  slow.socket.pause()
+  const count = 3
+  slow.send(Buffer.concat(Array.from({ length: count }, () => text('fetch'))))
+  await vi.waitFor(() => expect(answers.length).toBeGreaterThan(0))
+  await new Promise(resolve => setTimeout(resolve, 50))
+  expect(answers[0]).toHaveLength(shared.length)
+  slow.socket.resume()
+  const received = await slow.receive(count * (4 + 2 * shared.length))
+  expect(received.subarray(4, 4 + shared.length).every(byte => byte === 9)).toBe(true)
+  expect(received.subarray(-shared.length).every(byte => byte === 7)).toBe(true)
+  await vi.waitFor(() => expect(answers.map(({ length }) => length)).toEqual([0, 0, 0]))
+  expect(shared).toHaveLength(3 * 1024 * 1024)
+})
+
 test('connections above the limits are refused (K27)', async () => {
   const { dial, log, listener } = await listening(echo, { maxConnectionsPerIp: 2 })
   const [first, second] = [dial(), dial()]
@@ -555,33 +577,4 @@ test('a stopping listener answers what is under way and takes nothing more', asy
   expect(client.received.subarray(4).toString()).toBe('last')
   client.socket.end()
   await closed
-})
-
-test('over the budget nobody reads on until bytes are given back, and then the oldest first', () => {
-  const budget = new ByteBudget(100)
-  const [a, b, c] = [{}, {}, {}]
-  const resumed: object[] = []
-  budget.hold(100)
-  budget.handling(a)
-  expect(budget.mayRead(b)).toBe(false)
-  budget.wait(b, () => resumed.push(b))
-  budget.wait(c, () => resumed.push(c))
-  expect(resumed).toEqual([])
-  budget.handled()
-  budget.release(50)
-  expect(resumed).toEqual([b, c])
-})
-
-test('if only unfinished frames fill the budget, one of them may be finished, and then the next', () => {
-  const budget = new ByteBudget(100)
-  const [a, b] = [{}, {}]
-  const resumed: object[] = []
-  budget.hold(100)
-  budget.wait(a, () => resumed.push(a))
-  budget.wait(b, () => resumed.push(b))
-  expect(resumed).toEqual([a])
-  expect(budget.mayRead(a)).toBe(true)
-  expect(budget.mayRead(b)).toBe(false)
-  budget.leave(a)
-  expect(resumed).toEqual([a, b])
 })

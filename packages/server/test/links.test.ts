@@ -2,8 +2,8 @@ import { channel } from 'node:diagnostics_channel'
 import { connect } from 'node:http2'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { afterEach, expect, test } from 'vitest'
-import { uuidFromBytes } from '@trimaran/common'
+import { afterEach, expect, test, vi } from 'vitest'
+import { giveBack, isPassing, passOn, uuidFromBytes } from '@trimaran/common'
 import type { NodeId } from '@trimaran/common'
 import { GrpcLinks } from '../src/grpc-links.ts'
 import { GrpcTransport } from '../src/grpc-transport.ts'
@@ -115,6 +115,33 @@ test('a frame larger than one message arrives whole', async () => {
   expect(a.links.send(2, [large.subarray(0, 70_000), large.subarray(70_000)])).toBe(true)
   await arrived
   expect(Buffer.compare(b.frames[0] as Uint8Array, large)).toBe(0)
+})
+
+test('what a link has sent is given back by the end that accepted it, and what has come is its receiver’s to give back', async () => {
+  const [a, b] = [await peer(1), await peer(2)]
+  await linked(a, b)
+  for (const [from, to, toId, fromId] of [
+    [a, b, 2, 1],
+    [b, a, 1, 2],
+  ] as const) {
+    const count = 40
+    const sent = Array.from({ length: count }, (_, index) => {
+      const bytes = passOn(Buffer.alloc(900_000, index))
+      bytes[0] = 0x12
+      return bytes
+    })
+    const before = to.frames.length
+    for (const bytes of sent) expect(from.links.send(toId, [bytes])).toBe(true)
+    while (to.frames.length < before + count) await to.next(`frame ${fromId}`)
+    for (const [index, frame] of to.frames.slice(before).entries()) {
+      expect([frame.length, frame[1], frame[899_999]]).toEqual([900_000, index, index])
+      expect(isPassing(frame)).toBe(true)
+      giveBack(frame)
+    }
+    // It was dialled by 1: what the dialling end writes, gRPC may repeat.
+    const left = from === b ? 0 : count * 900_000
+    await vi.waitFor(() => expect(sent.reduce((sum, { length }) => sum + length, 0)).toBe(left))
+  }
 })
 
 test('a peer whose stream breaks and whose port refuses is gone within the dial, not within a time-out', async () => {

@@ -15,7 +15,7 @@
  * Not done: transactions. No transactional id is handed out (22-init-producer-id.ts), so a transactional batch is
  * INVALID_TXN_STATE, or TRANSACTIONAL_ID_AUTHORIZATION_FAILED in a request without the id, as with Kafka.
  */
-import type { TopicId } from '@trimaran/common'
+import { giveBack, type TopicId } from '@trimaran/common'
 import type { Image, TopicImage } from '@trimaran/metadata'
 import {
   apis,
@@ -73,10 +73,18 @@ export const produce = handler(apis.produce, { min: 3, max: 13 }, (request, cont
     timeoutMs: Math.min(Math.max(request.timeoutMs, 0), maxTimeoutMs),
     partitions: appends,
   })
+  giveBackRecords(request)
   return request.acks === 0
     ? appended.then(results => closeOnError(plan, results, context))
     : appended.then(results => answer(plan, results, context))
 })
+
+/** They are in the log, or refused, and the answer waits for followers: the request is not held until then. */
+function giveBackRecords({ topicData }: Request): void {
+  for (const { partitionData } of topicData) {
+    for (const { records } of partitionData) if (records !== null) giveBack(records)
+  }
+}
 
 function planAppends(
   request: Request,

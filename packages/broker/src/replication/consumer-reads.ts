@@ -1,4 +1,4 @@
-import { ClusterError, emptyBytes, Slots } from '@trimaran/common'
+import { ClusterError, emptyBytes, giveBack, Slots } from '@trimaran/common'
 import type { Offset, TopicId } from '@trimaran/common'
 import type { ColdRead } from '@trimaran/log'
 import { errorCodes } from '@trimaran/protocol'
@@ -222,8 +222,12 @@ const noOffset: Offset = -1
 /** An answer may wait in a socket for as long as its client likes, and with a view its whole buffer waits. */
 const wasteFactorMax = 4
 
-const withoutWaste = (view: Uint8Array): Uint8Array =>
-  view.buffer.byteLength > view.length * wasteFactorMax ? new Uint8Array(view) : view
+function withoutWaste(view: Uint8Array): Uint8Array {
+  if (view.buffer.byteLength <= view.length * wasteFactorMax) return view
+  const own = new Uint8Array(view)
+  giveBack(view)
+  return own
+}
 
 const resultOf = (partition: Partition): FetchResult => ({
   errorCode: errorCodes.NONE,

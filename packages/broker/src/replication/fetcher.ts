@@ -1,4 +1,4 @@
-import { ByPartition, ClusterError, partitionKey } from '@trimaran/common'
+import { ByPartition, ClusterError, giveBack, partitionKey } from '@trimaran/common'
 import type { BrokerEpoch, BrokerId, Clock, LogEvent, Random } from '@trimaran/common'
 import { errorCodes } from '@trimaran/protocol'
 import type {
@@ -192,6 +192,8 @@ export class ReplicaFetcher {
     }
     this.#failures = 0
     for (const result of response.partitions) this.#apply(result, sessionEpoch)
+    // They are in the log, or not wanted.
+    for (const { records } of response.partitions) giveBack(records)
     this.send()
   }
 

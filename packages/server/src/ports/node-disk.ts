@@ -1,6 +1,6 @@
 import * as fs from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
-import { assert } from '@trimaran/common'
+import { assert, passOn } from '@trimaran/common'
 import type { Disk, DiskFile } from '@trimaran/common'
 import { diskError } from './disk-errors.ts'
 
@@ -152,7 +152,7 @@ class NodeDiskFile implements DiskFile {
         if (count === 0) break
         got += count
       }
-      return got === wanted ? into : into.subarray(0, got)
+      return passOn(got === wanted ? into : into.subarray(0, got))
     })
   }
 
@@ -169,7 +169,7 @@ class NodeDiskFile implements DiskFile {
             return
           }
           this.#idle()
-          if (error === null) resolve(into.subarray(0, got + count))
+          if (error === null) resolve(passOn(into.subarray(0, got + count)))
           else reject(diskError('read', this.#full, error))
         })
       }

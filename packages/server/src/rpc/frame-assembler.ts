@@ -1,4 +1,4 @@
-import { ClusterError } from '@trimaran/common'
+import { ClusterError, giveBack, passOn } from '@trimaran/common'
 import { decodeEnvelope, encodeChunk, isChunkFrame } from './envelope.ts'
 import { sizeOf } from './wire.ts'
 
@@ -56,7 +56,8 @@ export class FrameAssembler {
     this.#sizeBytes += piece.length
     if (this.#sizeBytes < this.#announcedBytes) return null
     if (this.#sizeBytes > this.#announcedBytes) throw invalid('more chunks than were announced')
-    const frame = Buffer.concat(this.#pieces)
+    const frame = passOn(Buffer.concat(this.#pieces))
+    for (const piece of this.#pieces) giveBack(piece)
     this.#pieces = []
     this.#sizeBytes = 0
     return frame
