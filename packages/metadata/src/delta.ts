@@ -81,7 +81,7 @@ export class Delta {
   /** Topics this delta may write in place. */
   readonly #builders = new Map<TopicId, TopicBuilder>()
   /** Replicas of removed topics whose deletion record must follow in the same entry. */
-  readonly #undecided = new Map<string, readonly number[]>()
+  readonly #undecided = new Map<string, number[]>()
   #image: Image | null = null
 
   constructor(base: Image, listener?: TransitionListener) {
@@ -260,7 +260,9 @@ export class Delta {
     for (const { partition, replicas } of topic.partitions) {
       for (const brokerId of replicas) {
         const key = deletionKey(topicId, brokerId)
-        this.#undecided.set(key, [...(this.#undecided.get(key) ?? []), partition])
+        const known = this.#undecided.get(key)
+        if (known === undefined) this.#undecided.set(key, [partition])
+        else known.push(partition)
       }
     }
     const known = this.base.topicsById.get(topicId)
@@ -317,7 +319,10 @@ export class Delta {
     const before = this.#live.deletions.get(key)
     const partitions = before?.partitions ?? this.#undecided.get(key)
     assert(partitions !== undefined, `${key} belongs to a removed topic`)
-    assert(partitions.join() === record.partitions.join(), 'a deletion keeps its partitions')
+    const isSame =
+      partitions.length === record.partitions.length &&
+      partitions.every((partition, at) => partition === record.partitions[at])
+    assert(isSame, 'a deletion keeps its partitions')
     // A replica whose broker returned is offline for an instant, so that its deletion can start again.
     const from = before === undefined ? 'offline' : replicaStateOfDeletion(before)
     const { kind: _kind, state, ...rest } = record

@@ -296,6 +296,28 @@ test('a deletion walks its states and ends', () => {
   expect([...after.deletions.keys()].toSorted()).toEqual([`${orders}/2`, `${orders}/3`])
 })
 
+test('removing a topic costs what its partitions are, not their square', () => {
+  const timeOf = (count: number): number => {
+    const records: MetadataRecord[] = [{ kind: 'topic', topicId: topicId(1), name: 'large' }]
+    for (let number = 0; number < count; number++) records.push(partition(topicId(1), number))
+    const large = replayed(imageOf([...threeBrokers]), records).apply(11)
+    const partitions = Array.from({ length: count }, (_, number) => number)
+    const removal: MetadataRecord[] = [{ kind: 'removeTopic', topicId: topicId(1) }]
+    for (const brokerId of [1, 2, 3]) {
+      const of = { topicId: topicId(1), topicName: 'large', brokerId, partitions }
+      removal.push({ kind: 'replicaDeletion', ...of, state: 'started' })
+    }
+    const times = Array.from({ length: 3 }, () => {
+      const startMs = performance.now()
+      replayed(large, removal).apply(12)
+      return performance.now() - startMs
+    })
+    return Math.min(...times)
+  }
+  timeOf(1_000)
+  expect(timeOf(20_000)).toBeLessThan(40 * timeOf(2_000))
+})
+
 test('replay and apply cost what changes, not what is there', () => {
   const records: MetadataRecord[] = [...threeBrokers]
   for (let topic = 0; topic < 10_000; topic++) {
