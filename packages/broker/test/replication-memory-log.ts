@@ -40,6 +40,7 @@ export class MemoryLog {
     const { cold } = this
     if (cold === null || offset >= cold.below) return null
     return {
+      sizeBytes: 1,
       load: cold.load,
       release: () => {
         this.releases++

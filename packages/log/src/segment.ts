@@ -39,6 +39,7 @@ export interface ReadLimits {
 
 /** `load` gets the bytes off the loop, and the `read` that comes next needs no device; `release` lets go of them. */
 export interface ColdRead {
+  readonly sizeBytes: number
   readonly load: () => Promise<void>
   readonly release: () => void
 }

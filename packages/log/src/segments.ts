@@ -395,7 +395,11 @@ export class Segments implements SegmentOwner, UnbornFile {
     const { start, lengthBytes } = segment.firstRange(offset, maxBytes)
     if (behindBytes + segment.sizeBytes - start < warmBytes || lengthBytes <= 0) return null
     const { file } = segment
-    return { load: () => file.load(start, lengthBytes), release: () => file.unload() }
+    return {
+      sizeBytes: lengthBytes,
+      load: () => file.load(start, lengthBytes),
+      release: () => file.unload(),
+    }
   }
 
   #reportDamage(err: ClusterError): void {

@@ -4,6 +4,7 @@ import type { ColdRead } from '@trimaran/log'
 import { errorCodes } from '@trimaran/protocol'
 import type { ReplicationContext } from './context.ts'
 import { divergenceOf, endOffsetForEpoch } from './follower.ts'
+import { ColdPace } from './cold-pace.ts'
 import { readErrorCode } from './leader-side.ts'
 import { listOffset, listOffsetError } from './list-offsets.ts'
 import { leaderEpochError } from './partition-table.ts'
@@ -31,9 +32,12 @@ export class ConsumerReads {
   readonly #context: ReplicationContext
   readonly purgatory: FetchPurgatory
   readonly #coldSlots = new Slots(coldFetchesMax)
+  readonly #coldPace: ColdPace
 
   constructor(context: ReplicationContext) {
     this.#context = context
+    const { clock, timers, metrics } = context
+    this.#coldPace = new ColdPace(clock, timers, () => metrics.batchBytes.sum)
     this.purgatory = new FetchPurgatory(context.clock, context.timers, (request, force) =>
       this.#attempt(request, force),
     )
@@ -44,6 +48,7 @@ export class ConsumerReads {
     if (cold.length === 0) return this.#fetchNow(request, waiting)
     return this.#coldSlots
       .run(async () => {
+        await this.#coldPace.turn(cold.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))
         for (const { load } of cold) {
           // What fails to load is read again below, and its failure is told there.
           if (!waiting.closed) await load().catch(() => null)
