@@ -98,10 +98,13 @@ function decideItem(
   }
   const target = givesUp(brokerId, item) ? withoutLeader : asAsked
   const record = changePartition(item.topicId, partition, target)
+  const leader = record?.leader ?? partition.leader
+  // A leader does not ask to be replaced: it was moved away by the reassignment that its own request has completed.
+  const isMoved = leader !== brokerId && !givesUp(brokerId, item)
   const answer = {
     ...name,
-    errorCode: errorCodes.NONE,
-    leader: record?.leader ?? partition.leader,
+    errorCode: isMoved ? errorCodes.NEW_LEADER_ELECTED : errorCodes.NONE,
+    leader,
     leaderEpoch: partition.leaderEpoch + (record?.leader === undefined ? 0 : 1),
     isr: record?.isr ?? partition.isr,
     partitionEpoch: partition.partitionEpoch + (record === null ? 0 : 1),

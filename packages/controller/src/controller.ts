@@ -44,6 +44,7 @@ import { HeartbeatsSoft } from './heartbeats-soft.ts'
 import { type ControllerMetrics, metricsOf, metricsWhenInactive } from './metrics.ts'
 import { electLeaderless } from './partition-changes.ts'
 import { allocateProducerIds } from './producer-ids.ts'
+import { alterPartitionReassignments } from './reassignments.ts'
 import { createPartitions, createTopics, deleteTopics } from './topics.ts'
 
 /** All or nothing. */
@@ -52,6 +53,7 @@ const userOperations: ReadonlySet<Kind> = new Set([
   'deleteTopics',
   'createPartitions',
   'alterConfigs',
+  'alterPartitionReassignments',
 ])
 
 /** The quorum's log, seen from its leader. */
@@ -277,6 +279,8 @@ export class Controller {
         return alterConfigs(cluster, command.request)
       case 'electLeaders':
         return electLeaders(cluster, command.request)
+      case 'alterPartitionReassignments':
+        return alterPartitionReassignments(cluster, command.request)
       case 'unregisterBroker':
         term.soft.end(command.request.brokerId)
         return unregisterBroker(cluster, command.request)

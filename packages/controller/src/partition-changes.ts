@@ -10,6 +10,7 @@ import {
 } from './cluster.ts'
 import type { PartitionSet } from './cluster-index.ts'
 import { electLeader } from './partition-state-machine.ts'
+import { completed, type ReplicaAssignment } from './replica-assignment.ts'
 
 /** What is to be true of a partition. Everything else follows. */
 export interface PartitionTarget {
@@ -20,6 +21,8 @@ export interface PartitionTarget {
   /** What the leader asks for. */
   readonly isr?: readonly BrokerId[]
   readonly recovering?: boolean
+  /** On the way to other replicas, or back from there. Its `isr` is part of its replicas. */
+  readonly assignment?: ReplicaAssignment
   /** Started again without having stopped cleanly: what it wrote last may be lost, so it is in sync no more. */
   readonly uncleanShutdown?: BrokerId
 }
@@ -57,17 +60,33 @@ function replaceLost(
  */
 function nextElr(
   before: PartitionImage,
+  replicas: readonly BrokerId[],
   isr: readonly BrokerId[],
   target: PartitionTarget,
 ): readonly BrokerId[] {
-  if (isr.length >= Math.min(target.minInsyncReplicas, before.replicas.length)) return []
+  if (isr.length >= Math.min(target.minInsyncReplicas, replicas.length)) return []
   const hadAll = [...before.isr, ...(before.elr ?? [])]
-  return before.replicas.filter(
+  return replicas.filter(
     id => hadAll.includes(id) && !isr.includes(id) && id !== target.uncleanShutdown,
   )
 }
 
-/** The one place that decides leader, ISR and ELR together. Null: all is as it should be. */
+const within = (isr: readonly BrokerId[], { replicas }: ReplicaAssignment): readonly BrokerId[] =>
+  isr.every(id => replicas.includes(id)) ? isr : isr.filter(id => replicas.includes(id))
+
+function assignmentFields(
+  before: PartitionImage,
+  after: ReplicaAssignment,
+): Partial<PartitionChangeRecord> {
+  const { replicas, addingReplicas, removingReplicas } = after
+  return {
+    ...(isSame(replicas, before.replicas) ? {} : { replicas }),
+    ...(isSame(addingReplicas, before.addingReplicas) ? {} : { addingReplicas }),
+    ...(isSame(removingReplicas, before.removingReplicas) ? {} : { removingReplicas }),
+  }
+}
+
+/** The one place that decides leader, ISR, ELR and the end of a reassignment together. Null: all is as it should be. */
 export function changePartition(
   topicId: TopicId,
   before: PartitionImage,
@@ -76,8 +95,11 @@ export function changePartition(
   const elrBefore = before.elr ?? []
   const asked = liveIsr(target.isr ?? before.isr, target.isActive)
   let isr = replaceLost(asked, elrBefore, target.uncleanShutdown)
+  let assignment: ReplicaAssignment = target.assignment ?? before
+  assignment = completed(assignment, isr) ?? assignment
+  isr = within(isr, assignment)
   const election = electLeader(
-    { ...before, isr, elr: elrBefore },
+    { ...assignment, leader: before.leader, isr, elr: elrBefore },
     { isActive: target.isActive, unclean: target.unclean, preferred: target.preferred ?? false },
   )
   let leader = before.leader
@@ -86,22 +108,30 @@ export function changePartition(
   if (election.kind === 'offline') leader = noLeader
   if (election.kind === 'elected') {
     leader = election.leader
-    if (election.from !== 'isr') isr = [leader]
+    if (election.from !== 'isr') {
+      isr = [leader]
+      // A target of one replica, and that one leads now.
+      assignment = completed(assignment, isr) ?? assignment
+    }
     if (election.from === 'outOfSync') {
       // Its log is the truth from now on: nobody else's is.
       recovering = true
       elr = []
     }
   }
-  elr ??= nextElr(before, isr, target)
+  elr ??= nextElr(before, assignment.replicas, isr, target)
+  // Replicas only ever join within a leader epoch: when one leaves, the leader begins anew without it.
+  const isNamedAnew =
+    leader !== before.leader || before.replicas.some(id => !assignment.replicas.includes(id))
   const record: PartitionChangeRecord = {
     kind: 'partitionChange',
     topicId,
     partition: before.partition,
-    ...(leader === before.leader ? {} : { leader }),
+    ...(isNamedAnew ? { leader } : {}),
     ...(isSame(isr, before.isr) ? {} : { isr }),
     ...(recovering === before.recovering ? {} : { recovering }),
     ...(isSame(elr, elrBefore) ? {} : { elr }),
+    ...assignmentFields(before, assignment),
   }
   return Object.keys(record).length === 3 ? null : record
 }

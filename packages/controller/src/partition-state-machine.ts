@@ -27,10 +27,17 @@ export interface ElectionRules {
 /**
  * Pure and total. In assignment order: the present leader if it still may; the first active ISR member; the first active
  * ELR member, which has everything below the high watermark (KIP-966); the first active replica at all, if that is
- * allowed.
+ * allowed: one that a reassignment is adding may have nothing yet, so the others come first.
  */
 export function electLeader(
-  { replicas, isr, elr = [], leader }: Pick<PartitionImage, 'replicas' | 'isr' | 'elr' | 'leader'>,
+  {
+    replicas,
+    addingReplicas = [],
+    isr,
+    elr = [],
+    leader,
+  }: Pick<PartitionImage, 'replicas' | 'isr' | 'elr' | 'leader'> &
+    Partial<Pick<PartitionImage, 'addingReplicas'>>,
   { isActive, unclean, preferred }: ElectionRules,
 ): Election {
   const mayLead = (id: BrokerId): boolean => isr.includes(id) && isActive(id)
@@ -41,7 +48,8 @@ export function electLeader(
   if (inSync !== undefined) return { kind: 'elected', leader: inSync, from: 'isr' }
   const eligible = replicas.find(id => elr.includes(id) && isActive(id))
   if (eligible !== undefined) return { kind: 'elected', leader: eligible, from: 'elr' }
-  const any = replicas.find(isActive)
+  const any =
+    replicas.find(id => isActive(id) && !addingReplicas.includes(id)) ?? replicas.find(isActive)
   if (any === undefined) return { kind: 'offline', why: 'allReplicasDown' }
   if (!unclean) return { kind: 'offline', why: 'eligibleReplicasDown' }
   return { kind: 'elected', leader: any, from: 'outOfSync' }

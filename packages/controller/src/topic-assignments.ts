@@ -7,8 +7,8 @@ import {
 } from '@trimaran/metadata'
 import { failure, isActiveIn, success } from './cluster.ts'
 
-/** A partition's replicas as the client wants them. */
-export function checkAssignment(
+/** A partition's replicas as the client wants them, whether they are up or not. */
+export function checkReplicas(
   image: Image,
   partition: number,
   brokerIds: readonly BrokerId[],
@@ -37,13 +37,23 @@ export function checkAssignment(
         `this is not consistent with other partitions, which have ${replicationFactor} replica(s).`,
     )
   }
-  if (!brokerIds.some(isActiveIn(image))) {
-    return invalid(
-      'All brokers specified in the manual partition assignment for partition ' +
-        `${partition} are fenced or in controlled shutdown.`,
-    )
-  }
   return success
+}
+
+/** For a new partition: somebody has to lead it. */
+export function checkAssignment(
+  image: Image,
+  partition: number,
+  brokerIds: readonly BrokerId[],
+  replicationFactor: number | null,
+): Outcome {
+  const outcome = checkReplicas(image, partition, brokerIds, replicationFactor)
+  if (outcome.errorCode !== 0 || brokerIds.some(isActiveIn(image))) return outcome
+  return failure(
+    'INVALID_REPLICA_ASSIGNMENT',
+    'All brokers specified in the manual partition assignment for partition ' +
+      `${partition} are fenced or in controlled shutdown.`,
+  )
 }
 
 /** A new partition: everyone who is up is in sync, since there is nothing yet to be behind of. */

@@ -305,6 +305,28 @@ export class TestCluster {
     })
     return nameOf(must(partitions[0], 'one answer').errorCode)
   }
+
+  /** The name of the answer's error. Null cancels. */
+  async reassign(
+    name: string,
+    replicas: readonly number[] | null,
+    options: { readonly number?: number; readonly allowReplicationFactorChange?: boolean } = {},
+  ): Promise<string> {
+    const { number: partition = 0, allowReplicationFactorChange = true } = options
+    const { partitions } = await this.ask('alterPartitionReassignments', {
+      allowReplicationFactorChange,
+      partitions: [{ topic: name, partition, replicas }],
+    })
+    return nameOf(must(partitions[0], 'one answer').errorCode)
+  }
+
+  /** `1,2,3 +3 -2 leader/isr…`. */
+  describeReplicas(name: string, number = 0): string {
+    const { replicas, addingReplicas, removingReplicas } = this.partition(name, number)
+    const adding = addingReplicas.map(id => ` +${id}`).join('')
+    const removing = removingReplicas.map(id => ` -${id}`).join('')
+    return `${replicas.join()}${adding}${removing} ${this.describe(name, number)}`
+  }
 }
 
 export const nameOf = (code: number): string =>

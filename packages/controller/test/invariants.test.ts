@@ -50,6 +50,16 @@ function brokenRules(image: Image): string[] {
         `P16 ${name} has a leader if an eligible replica is up`,
         leader !== -1 || ![...isr, ...elr].some(isUp),
       )
+      const { addingReplicas: adding, removingReplicas: removing } = partition
+      rule(
+        `reassignment of ${name} is not done`,
+        adding.length + removing.length === 0 ||
+          !replicas.every(id => removing.includes(id) || isr.includes(id)),
+      )
+      rule(
+        `reassignment of ${name} can be reverted`,
+        replicas.some(id => !adding.includes(id)),
+      )
       rule(`online ${name}`, (partitionStateOf(partition) === 'online') === (leader !== -1))
     }
   }
@@ -86,6 +96,8 @@ function regressions(before: Image, after: Image, epochsOfLeaders: Map<string, n
         if (changed && partitionEpoch <= old.partitionEpoch)
           broken.push(`I8 partition epoch ${name}`)
         if (leaderEpoch < old.leaderEpoch) broken.push(`I8 leader epoch ${name}`)
+        const isLeft = old.replicas.some(id => !partition.replicas.includes(id))
+        if (isLeft && leaderEpoch === old.leaderEpoch) broken.push(`I8 replica left ${name}`)
       }
       if (leader === -1) continue
       const key = `${name}@${leaderEpoch}`
@@ -128,7 +140,7 @@ async function happen(cluster: TestCluster, random: Prng): Promise<void> {
   const ids = [1, 2, 3, 4].filter(id => random.chance(2, 3) && id > 0)
   // Most of the time most brokers are well.
   for (const id of cluster.image.brokers.keys()) if (random.chance(1, 3)) await cluster.beat(id)
-  switch (random.between(0, 15)) {
+  switch (random.between(0, 18)) {
     case 0:
       return cluster.kill(brokerId)
     case 1:
@@ -186,6 +198,13 @@ async function happen(cluster: TestCluster, random: Prng): Promise<void> {
       })
       return
     }
+    case 15:
+    case 16:
+    case 17: {
+      const replicas = random.chance(1, 4) ? null : random.chance(1, 2) ? ids : ids.toReversed()
+      await cluster.reassign(name, replicas, { number: random.between(0, 2) })
+      return
+    }
     default:
       await cluster.ask('electLeaders', {
         kind: random.chance(1, 4) ? 'unclean' : 'preferred',
@@ -240,7 +259,7 @@ test('every hop that nodes are told is in the tables', async () => {
   for (let seed = 100; seed <= 110; seed++) {
     const random = new Prng(seed)
     const cluster = await TestCluster.of([1, 2, 3], { seed })
-    for (let step = 0; step < 150; step++) await happen(cluster, random)
+    for (let step = 0; step < 200; step++) await happen(cluster, random)
     expect(cluster.transitions.length).toBeGreaterThan(50)
     const illegal = cluster.transitions.filter(hop =>
       hop.kind === 'partition'

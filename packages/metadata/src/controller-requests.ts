@@ -174,6 +174,24 @@ export interface ControllerRequests {
       })[]
     }
   }
+  alterPartitionReassignments: {
+    request: {
+      /** False: a target of another size is refused. */
+      readonly allowReplicationFactorChange: boolean
+      readonly partitions: readonly {
+        readonly topic: string
+        readonly partition: number
+        /** In order of preference. Null: back to where the reassignment under way began. */
+        readonly replicas: readonly BrokerId[] | null
+      }[]
+    }
+    response: Outcome & {
+      readonly partitions: readonly (Outcome & {
+        readonly topic: string
+        readonly partition: number
+      })[]
+    }
+  }
   unregisterBroker: {
     request: { readonly brokerId: BrokerId }
     response: Outcome

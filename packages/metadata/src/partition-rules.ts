@@ -68,6 +68,7 @@ export function checkPartition(topicName: string, partition: PartitionImage, vie
   rule(!elr.some(id => isr.includes(id)), 'the ELR of ', ' is disjoint from its ISR')
   rule(isSubset(partition.addingReplicas, replicas), '', ' adds replicas it has')
   rule(isSubset(partition.removingReplicas, replicas), '', ' removes replicas it has')
+  rule(partition.removingReplicas.length < replicas.length, '', ' keeps a replica')
   if (leader === noLeader) return
   rule(isr.includes(leader), 'the leader of ', ' is in its ISR')
   rule(isr.every(isActive), 'the ISR of ', ' is unfenced and not shutting down')

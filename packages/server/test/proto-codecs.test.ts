@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { ClusterError, concatBytes, emptyBytes, Prng } from '@trimaran/common'
 import {
   callCodecs,
+  calls,
   chunkCodec,
   decodeEnvelope,
   encodeEnvelope,
@@ -78,7 +79,8 @@ test('the unions of the .proto files are numbered as the codecs write them', () 
     Object.entries(quorumMembers).map(([kind, { number }]) => [kind, number]),
   )
   expect(numbersOf('QuorumMessage')).toEqual(quorum)
-  const bodies = Object.keys(callCodecs).map((kind, index) => [kind, index + 2])
+  expect(calls.toSorted()).toEqual(Object.keys(callCodecs).toSorted())
+  const bodies = calls.map((kind, index) => [kind, index + 2])
   expect(numbersOf('Request')).toEqual({ id: 1, ...Object.fromEntries(bodies) })
   expect(numbersOf('Response')).toEqual({ id: 1, ...Object.fromEntries(bodies) })
 })

@@ -264,6 +264,30 @@ export class StandInController implements ControllerChannel {
         errorMessage: 'Leader election not needed for topic partition.',
       })),
     }),
+    alterPartitionReassignments: ({ partitions }) => ({
+      ...fine,
+      partitions: partitions.map(({ topic, partition, replicas }) => {
+        const image = this.image.topicsByName.get(topic)
+        const before = image?.partitions[partition]
+        if (!image || !before) {
+          const errorCode = errorCodes.UNKNOWN_TOPIC_OR_PARTITION
+          return { topic, partition, errorCode, errorMessage: `No ${topic}-${partition}.` }
+        }
+        const target = replicas ?? before.replicas.filter(id => !before.addingReplicas.includes(id))
+        const addingReplicas = target.filter(id => !before.replicas.includes(id))
+        this.commit([
+          {
+            kind: 'partitionChange',
+            topicId: image.id,
+            partition,
+            replicas: [...before.replicas, ...addingReplicas],
+            addingReplicas,
+            removingReplicas: before.replicas.filter(id => !target.includes(id)),
+          },
+        ])
+        return { topic, partition, ...fine }
+      }),
+    }),
     unregisterBroker: ({ brokerId }) => {
       const broker = this.image.brokers.get(brokerId)
       if (broker === undefined) {

@@ -276,6 +276,35 @@ const electLeaders = {
   }),
 }
 
+type Reassignment = Item<Request<'alterPartitionReassignments'>['partitions']>
+const alterPartitionReassignments = {
+  request: message<Request<'alterPartitionReassignments'>>('AlterPartitionReassignmentsRequest', {
+    allowReplicationFactorChange: bool(1),
+    partitions: list(
+      2,
+      message<Reassignment>('Reassignment', {
+        topic: text(1),
+        partition: int(2),
+        replicas: nullableList(3, 'BrokerIds', ints(1)),
+      }),
+    ),
+  }),
+  response: message<Response<'alterPartitionReassignments'>>(
+    'AlterPartitionReassignmentsResponse',
+    {
+      ...outcomeFields,
+      partitions: list(
+        3,
+        message<Item<Response<'alterPartitionReassignments'>['partitions']>>('Reassigned', {
+          ...outcomeFields,
+          topic: text(3),
+          partition: int(4),
+        }),
+      ),
+    },
+  ),
+}
+
 const unregisterBroker = {
   request: message<Request<'unregisterBroker'>>('UnregisterBrokerRequest', { brokerId: int(1) }),
   response: outcome,
@@ -318,6 +347,7 @@ export const controllerCodecs: {
   createPartitions,
   alterConfigs,
   electLeaders,
+  alterPartitionReassignments,
   unregisterBroker,
   describeQuorum,
 }

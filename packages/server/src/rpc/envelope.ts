@@ -85,8 +85,8 @@ export const chunkCodec: MessageCodec<Chunk> = message<Chunk>('Chunk', {
 
 type AnyCodec = MessageCodec<unknown>
 
-/** Their numbers in Request and Response, from 2 on, are their places in this list. */
-const calls: readonly PeerRequestKind[] = [
+/** Their numbers in Request and Response, from 2 on, are their places in this list: what is new goes to its end. */
+export const calls: readonly PeerRequestKind[] = [
   'registerBroker',
   'heartbeat',
   'alterPartition',
@@ -100,6 +100,7 @@ const calls: readonly PeerRequestKind[] = [
   'unregisterBroker',
   'describeQuorum',
   'replicaFetch',
+  'alterPartitionReassignments',
 ]
 const FIRST_BODY_NUMBER = 2
 
