@@ -389,6 +389,97 @@ test('elections are asked of the controller and grouped by topic', async () => {
   expect((await elect(7, null)).errorCode).toBe(errorCodes.INVALID_REQUEST)
 })
 
+const reassign = (
+  topics: readonly (readonly [name: string, partition: number, replicas: number[] | null])[],
+  allowReplicationFactorChange = true,
+) =>
+  client.call(apis.alterPartitionReassignments, 1, {
+    timeoutMs: 1000,
+    allowReplicationFactorChange,
+    topics: topics.map(([name, partitionIndex, replicas]) => ({
+      name,
+      partitions: [{ partitionIndex, replicas }],
+    })),
+  })
+
+test('a reassignment is asked of the controller, and listed by this broker when it is answered', async () => {
+  await cluster.addTopic('a', [[1], [2]])
+  const answer = await reassign([['a', 1, [1]]], false)
+  expect(answer).toMatchObject({
+    errorCode: 0,
+    allowReplicationFactorChange: false,
+    responses: [{ name: 'a', partitions: [{ partitionIndex: 1, errorCode: 0 }] }],
+  })
+  expect(cluster.controller.log.at(-1)?.request).toEqual({
+    allowReplicationFactorChange: false,
+    partitions: [{ topic: 'a', partition: 1, replicas: [1] }],
+  })
+  const listed = await client.call(apis.listPartitionReassignments, 0, {
+    timeoutMs: 1000,
+    topics: null,
+  })
+  expect(listed.topics[0]?.partitions).toEqual([
+    { partitionIndex: 1, replicas: [2, 1], addingReplicas: [1], removingReplicas: [2] },
+  ])
+  expect((await reassign([['a', 1, null]])).responses[0]?.partitions[0]?.errorCode).toBe(0)
+  expect(cluster.controller.log.at(-1)?.request).toMatchObject({
+    partitions: [{ replicas: null }],
+  })
+})
+
+test('a reassignment that names a partition twice does neither, and the others', async () => {
+  await cluster.addTopic('a', [[1], [2]])
+  const answer = await reassign([
+    ['a', 0, [2]],
+    ['a', 0, [1]],
+    ['a', 1, [1]],
+    ['b', 0, [1]],
+  ])
+  const told = answer.responses.map(({ name, partitions }) => [
+    name,
+    ...partitions.map(each => `${each.partitionIndex} ${each.errorCode}`),
+  ])
+  expect(told).toEqual([
+    ['a', '1 0', `0 ${errorCodes.INVALID_REQUEST}`, `0 ${errorCodes.INVALID_REQUEST}`],
+    ['b', `0 ${errorCodes.UNKNOWN_TOPIC_OR_PARTITION}`],
+  ])
+})
+
+test('a large reassignment is asked in parts; a controller that is lost in the middle is told', async () => {
+  await cluster.addTopic(
+    'wide',
+    Array.from({ length: partitionsPerForwardMax + 1 }, () => [1]),
+  )
+  const { controller } = cluster
+  const request = controller.request.bind(controller)
+  const sizes: number[] = []
+  let lostAt = 2
+  controller.request = (kind, body, timeoutMs) => {
+    if ('partitions' in body) sizes.push(body.partitions?.length ?? 0)
+    if (sizes.length === lostAt) return Promise.reject(new ClusterError('RPC_TIMEOUT', 'nobody'))
+    return request(kind, body, timeoutMs)
+  }
+  const partitions = Array.from({ length: partitionsPerForwardMax + 1 }, (_, partitionIndex) => ({
+    partitionIndex,
+    replicas: [1],
+  }))
+  const asked = { timeoutMs: 1000, topics: [{ name: 'wide', partitions }] }
+  const answer = await client.call(apis.alterPartitionReassignments, 0, asked)
+  expect(sizes).toEqual([partitionsPerForwardMax, 1])
+  expect(answer.errorCode).toBe(0)
+  expect(answer.responses[0]?.partitions.filter(each => each.errorCode !== 0)).toEqual([
+    {
+      partitionIndex: partitionsPerForwardMax,
+      errorCode: errorCodes.REQUEST_TIMED_OUT,
+      errorMessage: 'nobody',
+    },
+  ])
+  sizes.length = 0
+  lostAt = 1
+  const nothing = await client.call(apis.alterPartitionReassignments, 0, asked)
+  expect(nothing).toMatchObject({ errorCode: errorCodes.REQUEST_TIMED_OUT, responses: [] })
+})
+
 test('the quorum is described by who leads it', async () => {
   const answer = await client.call(apis.describeQuorum, 2, {
     topics: [

@@ -40,6 +40,7 @@ const kafka: ReadonlyMap<number, readonly [number, number]> = new Map([
   [42, [0, 2]],
   [43, [0, 2]],
   [44, [0, 1]],
+  [45, [0, 1]],
   [46, [0, 0]],
   [47, [0, 0]],
   [55, [0, 2]],

@@ -294,6 +294,25 @@ test('DescribeTopicPartitions answers what is not there, and refuses a cursor el
   expect(beyond.nextCursor).toBeNull()
 })
 
+test('ListPartitionReassignments lists what an earlier target added with those that leave', async () => {
+  const topic = await cluster.addTopic('a', [[1]])
+  cluster.controller.commit([
+    {
+      kind: 'partitionChange',
+      topicId: topic.id,
+      partition: 0,
+      replicas: [3, 2, 1],
+      addingReplicas: [3, 2],
+      removingReplicas: [2, 1],
+    },
+  ])
+  const asked = { timeoutMs: 100, topics: null }
+  const listed = await cluster.client().call(apis.listPartitionReassignments, 0, asked)
+  expect(listed.topics[0]?.partitions).toEqual([
+    { partitionIndex: 0, replicas: [3, 2, 1], addingReplicas: [3], removingReplicas: [2, 1] },
+  ])
+})
+
 test('ListPartitionReassignments lists what is being moved and nothing else', async () => {
   const topic = await cluster.addTopic('a', [[1], [2]])
   await cluster.addTopic('b', [[1]])

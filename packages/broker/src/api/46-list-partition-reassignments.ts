@@ -1,6 +1,6 @@
 /**
  * ListPartitionReassignments v0: partitions with replicas being added or removed (KIP-455), read from this broker's
- * metadata. Null topics: all. kafka-topics --describe asks it. A partition that is not being moved, or not there, is
+ * metadata. A replica of an earlier target that is to leave again is listed with those that leave. Null topics: all. kafka-topics --describe asks it. A partition that is not being moved, or not there, is
  * not listed.
  */
 import type { TopicImage } from '@trimaran/metadata'
@@ -42,7 +42,7 @@ function push(
     .map(({ partition, replicas, addingReplicas, removingReplicas }) => ({
       partitionIndex: partition,
       replicas,
-      addingReplicas,
+      addingReplicas: addingReplicas.filter(id => !removingReplicas.includes(id)),
       removingReplicas,
     }))
   if (partitions.length > 0) topics.push({ name: topic.name, partitions })

@@ -273,16 +273,16 @@ export class StandInController implements ControllerChannel {
           const errorCode = errorCodes.UNKNOWN_TOPIC_OR_PARTITION
           return { topic, partition, errorCode, errorMessage: `No ${topic}-${partition}.` }
         }
-        const target = replicas ?? before.replicas.filter(id => !before.addingReplicas.includes(id))
-        const addingReplicas = target.filter(id => !before.replicas.includes(id))
+        const original = before.replicas.filter(id => !before.addingReplicas.includes(id))
+        const target = replicas ?? original
+        const adding = target.filter(id => !before.replicas.includes(id))
+        const change = { kind: 'partitionChange' as const, topicId: image.id, partition }
         this.commit([
           {
-            kind: 'partitionChange',
-            topicId: image.id,
-            partition,
-            replicas: [...before.replicas, ...addingReplicas],
-            addingReplicas,
-            removingReplicas: before.replicas.filter(id => !target.includes(id)),
+            ...change,
+            replicas: replicas === null ? original : [...before.replicas, ...adding],
+            addingReplicas: adding,
+            removingReplicas: original.filter(id => !target.includes(id)),
           },
         ])
         return { topic, partition, ...fine }
