@@ -5,6 +5,7 @@ import { addCluster } from './program/cluster.ts'
 import { addConsume, addProduce } from './program/data.ts'
 import { addGroups } from './program/groups.ts'
 import { addPerf } from './program/perf.ts'
+import { addReassign } from './program/reassign.ts'
 import { addStart } from './program/start.ts'
 import { addTopics } from './program/topics.ts'
 
@@ -28,6 +29,7 @@ export function buildProgram(): Command {
     addPerf,
     addGroups,
     addAdmin,
+    addReassign,
   ])
     add(program)
   const inherit = (command: Command): void => {
