@@ -18,12 +18,21 @@ const fnv = (bytes: Uint8Array): number => {
  *
  * M1: at one offset all images are the same. M2: a node's image never goes back. M3: epochs of partitions and brokers
  * never decrease, and a topic id is never used again. M4: a topic is there with all its partitions, or not at all.
- * P2: the leader is in the ISR, the ISR among the replicas, ISR and ELR apart, no ELR while the ISR is large enough.
+ * P2: the leader is in the ISR, the ISR among the replicas, ISR and ELR apart, no ELR while the ISR is large enough; a
+ * reassignment ends as soon as its whole target is in sync.
  */
 export class MetadataChecker {
   /** The newest that any node has. */
   latest: Image
-  readonly counts = { images: 0, leaderChanges: 0, isrChanges: 0, electionsFromElr: 0 }
+  readonly counts = {
+    images: 0,
+    leaderChanges: 0,
+    isrChanges: 0,
+    electionsFromElr: 0,
+    reassignmentsBegun: 0,
+    /** At the target, not cancelled. */
+    reassignmentsDone: 0,
+  }
   readonly #minIsr: (image: Image, topic: TopicImage) => number
   readonly #hashes = new Map<Offset, number>()
   readonly #offsets = new Map<NodeId, { incarnation: number; endOffset: Offset }>()
@@ -83,11 +92,21 @@ export class MetadataChecker {
     }
   }
 
-  #count(former: PartitionImage, { leader, isr }: PartitionImage): void {
+  #count(former: PartitionImage, after: PartitionImage): void {
+    const { leader, isr } = after
     if (leader !== former.leader) this.counts.leaderChanges++
     if (isr.join() !== former.isr.join()) this.counts.isrChanges++
     const isFromElr = leader !== former.leader && (former.elr ?? []).includes(leader)
     if (isFromElr) this.counts.electionsFromElr++
+    this.#countReassignment(former, after)
+  }
+
+  #countReassignment(former: PartitionImage, after: PartitionImage): void {
+    const wasMoving = isMoving(former)
+    if (!wasMoving && isMoving(after)) this.counts.reassignmentsBegun++
+    const target = former.replicas.filter(id => !former.removingReplicas.includes(id))
+    const isDone = wasMoving && !isMoving(after) && after.replicas.join() === target.join()
+    if (isDone) this.counts.reassignmentsDone++
   }
 
   #checkTopic(image: Image, topic: TopicImage, before: TopicImage | undefined): void {
@@ -119,6 +138,9 @@ export class MetadataChecker {
   }
 }
 
+const isMoving = ({ addingReplicas, removingReplicas }: PartitionImage): boolean =>
+  addingReplicas.length + removingReplicas.length > 0
+
 const isSame = (a: PartitionImage, b: PartitionImage): boolean =>
   a.partitionEpoch === b.partitionEpoch &&
   a.leaderEpoch === b.leaderEpoch &&
@@ -126,7 +148,9 @@ const isSame = (a: PartitionImage, b: PartitionImage): boolean =>
   a.recovering === b.recovering &&
   a.isr.join() === b.isr.join() &&
   (a.elr ?? []).join() === (b.elr ?? []).join() &&
-  a.replicas.join() === b.replicas.join()
+  a.replicas.join() === b.replicas.join() &&
+  a.addingReplicas.join() === b.addingReplicas.join() &&
+  a.removingReplicas.join() === b.removingReplicas.join()
 
 function checkPartition(name: string, partition: PartitionImage, minIsr: number): void {
   const { leader, isr, replicas, elr = [] } = partition
@@ -135,6 +159,10 @@ function checkPartition(name: string, partition: PartitionImage, minIsr: number)
   if (isr.length === 0) violated('P2', `${name}: nobody is in sync`)
   if (!isr.every(id => replicas.includes(id))) violated('P2', `${name}: ISR beyond the replicas`)
   if (elr.some(id => isr.includes(id))) violated('P2', `${name}: ISR and ELR overlap`)
+  const target = replicas.filter(id => !partition.removingReplicas.includes(id))
+  if (isMoving(partition) && target.every(id => isr.includes(id))) {
+    violated('P2', `${name}: ${target.join(' ')} are in sync, and the reassignment goes on`)
+  }
   if (isr.length >= Math.min(minIsr, replicas.length) && elr.length > 0) {
     violated(
       'P2',

@@ -6,11 +6,13 @@ import { CommittedLog } from './committed-log.ts'
 import type { StoredBatch } from './committed-log.ts'
 import { violated } from './violation.ts'
 
+const noIncarnation = -1
+
 /** A replica's log as it was at the last look. */
 export class Mirror {
   readonly nodeId: NodeId
   readonly log: CommittedLog
-  incarnation = -1
+  incarnation = noIncarnation
   batches: StoredBatch[] = []
   end: Offset = 0
   highWatermark: Offset = 0
@@ -86,6 +88,8 @@ export class ReplicatedLogs {
     const known = this.#mirrorOfReplica.get(replica)
     if (known) return known
     const mirror = this.#namedMirror(node, replica)
+    // A log of its own, though the node has had one before: a reassignment took that away.
+    mirror.incarnation = noIncarnation
     this.#mirrorOfReplica.set(replica, mirror)
     return mirror
   }

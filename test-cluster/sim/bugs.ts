@@ -27,6 +27,7 @@ export const bugs = {
   committedIsr: { replication: new Set(['committedIsr']) },
   B08: { controller: new Set(['B08']) },
   B09: { controller: new Set(['B09']) },
+  reassignsUnsynced: { controller: new Set(['reassignsUnsynced']) },
 } as const satisfies Record<string, SimulatedMistakes>
 
 export type BugName = keyof typeof bugs

@@ -32,11 +32,15 @@ export function isSettled({
     }
   }
   for (const topic of image.topicsById.values()) {
-    for (const { partition, leader, isr, replicas, elr } of topic.partitions) {
+    for (const image of topic.partitions) {
+      const { partition, leader, isr, replicas, elr } = image
       const name = `${topic.name}-${partition}`
       if (leader < 0) return `${name} has no leader (ISR ${isr.join(' ')}, ELR ${elr?.join(' ')})`
       if (isr.length < Math.min(replicas.length, replicaCount)) {
         return `${name} is led by ${leader} with ${isr.join(' ')} of ${replicas.join(' ')} in sync`
+      }
+      if (image.addingReplicas.length + image.removingReplicas.length > 0) {
+        return `${name} is being reassigned`
       }
     }
   }

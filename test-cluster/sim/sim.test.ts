@@ -22,6 +22,20 @@ test('a handful of clusters keeps every promise under faults and is well again a
   expect(faults).toBeGreaterThan(20)
 })
 
+test('partitions move between five brokers under faults, and every move comes to its end', async () => {
+  const counts = { reassignmentsBegun: 0, reassignmentsDone: 0, reassignmentsCancelled: 0 }
+  for (let seed = 1; seed <= 8; seed++) {
+    const outcome = await new Simulation({ seed, nodes: 5, seconds: 6 }).run()
+    expect(outcome.failure, `seed ${seed}`).toBeNull()
+    for (const name of Object.keys(counts) as (keyof typeof counts)[]) {
+      counts[name] += outcome.counts[name] ?? 0
+    }
+  }
+  expect(counts.reassignmentsBegun).toBeGreaterThan(5)
+  expect(counts.reassignmentsDone).toBeGreaterThan(5)
+  expect(counts.reassignmentsCancelled).toBeGreaterThan(0)
+})
+
 test('a seed is the same every time, also in a process that has done nothing else', async () => {
   const seed = 5
   const first = await simulate(seed)
@@ -61,7 +75,8 @@ const noticed: Readonly<
   B05: [1, 30, /committed records are lost|^P(5|7|12):/],
   B06: [1, 30, /^P5:/],
   B08: [85, 110, /is unfenced and not shutting down/],
-  committedIsr: [1, 60, /^P3:/],
+  committedIsr: [60, 80, /^P3:/],
+  reassignsUnsynced: [1, 30, /^P3:/],
 }
 
 test.each(Object.entries(noticed) as [BugName, readonly [number, number, RegExp]][])(

@@ -45,6 +45,8 @@ export interface Swarm {
   readonly memberLifeMs: number
   readonly hasAdmin: boolean
   readonly pauseMaxMs: number
+  /** Partitions move to other brokers, and back, all the time. */
+  readonly hasReassignments: boolean
 }
 
 const ms = 1000
@@ -111,6 +113,7 @@ export function drawSwarm(random: Prng, options: { readonly nodes: number }): Sw
     memberLifeMs: random.pick([0, 2_500, 6_000]),
     hasAdmin: random.chance(1, 2),
     pauseMaxMs: random.pick([20, 60, 150]),
+    hasReassignments: random.chance(1, 2),
   }
 }
 

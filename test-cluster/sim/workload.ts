@@ -10,6 +10,10 @@ import { Values } from './clients/values.ts'
 import type { Swarm } from './swarm.ts'
 
 const churnTopic = 'churn'
+const offsetsTopic = '__consumer_offsets'
+/** min.insync.replicas of all topics: with fewer replicas, one broker that loses writes is one too many. */
+const replicasMin = 2
+const replicasMax = 4
 const compressions = ['none', 'none', 'none', 'none', 'none', 'none', 'lz4', 'gzip'] as const
 
 /** The clients of a seed and what they do. */
@@ -84,6 +88,7 @@ export class Workload {
       this.#spawn(member.run())
     }
     if (this.#swarm.hasAdmin) this.#spawn(this.#administer())
+    if (this.#swarm.hasReassignments) this.#spawn(this.#reassign())
   }
 
   #produce(at: number, acks: -1 | 0 | 1, isIdempotent: boolean): void {
@@ -141,6 +146,28 @@ export class Workload {
     }
   }
 
+  async #reassign(): Promise<void> {
+    // Streams of its own: seeds without reassignments are what they were before there were any.
+    const random = this.#random.fork(98)
+    const client = new KafkaClient(this.#shared, 'reassigner', this.#random.fork(97))
+    const topics = [...this.topics, ...this.topics, churnTopic, offsetsTopic]
+    const nodeIds = [...this.#shared.nodes.keys()]
+    while (!this.#shared.isDraining) {
+      await client.sleep(random.between(50, 800))
+      const [topic, partition] = [random.pick(topics), random.between(0, 2)]
+      // Most run to their end; some get another target on the way, or are called off.
+      const steps = random.pick([1, 1, 2, 3])
+      for (let step = 0; step < steps; step++) {
+        if (this.#shared.isDraining) return
+        const count = random.between(replicasMin, replicasMax)
+        const isCalledOff = random.chance(step === 0 ? 1 : 4, 8)
+        const replicas = isCalledOff ? null : shuffled(nodeIds, random).slice(0, count)
+        await this.admin.reassign(client, { topic, partition }, replicas)
+        await client.sleep(random.pick([0, 0, 5, 60]))
+      }
+    }
+  }
+
   /** After everything is over: all partitions from their beginning to their end. Resolves when they are read. */
   async readAll(endOf: (topicId: string, partition: number) => number): Promise<void> {
     const client = this.#client('final')
@@ -182,4 +209,9 @@ export class Workload {
       (error: unknown) => this.#shared.fail(error),
     )
   }
+}
+
+function shuffled<T>(items: readonly T[], random: Prng): T[] {
+  const left = [...items]
+  return items.map(() => left.splice(random.between(0, left.length - 1), 1)[0] as T)
 }

@@ -48,7 +48,14 @@ function begin(
     const message = `The replication factor is changed from ${factor} to ${replicas.length}`
     return refused(failure('INVALID_REPLICATION_FACTOR', message))
   }
-  const target = { ...targetIn(cluster, topicName), assignment: towards(partition, replicas) }
+  const rules = targetIn(cluster, topicName)
+  const target: PartitionTarget = cluster.bugs.has('reassignsUnsynced')
+    ? {
+        ...rules,
+        assignment: { replicas, addingReplicas: [], removingReplicas: [] },
+        isr: replicas,
+      }
+    : { ...rules, assignment: towards(partition, replicas) }
   return { record: changePartition(topicId, partition, target), outcome: success }
 }
 

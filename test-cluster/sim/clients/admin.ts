@@ -12,9 +12,17 @@ export interface TopicSpec {
 /** No topic grows beyond. */
 const partitionsMax = 8
 
-/** Creates, deletes and creates again, adds partitions, moves leaderships. */
+/** Creates, deletes and creates again, adds partitions, moves leaderships and partitions. */
 export class Admin {
-  readonly counts = { created: 0, deleted: 0, partitionsAdded: 0, elections: 0, configs: 0 }
+  readonly counts = {
+    created: 0,
+    deleted: 0,
+    partitionsAdded: 0,
+    elections: 0,
+    configs: 0,
+    reassigned: 0,
+    reassignmentsCancelled: 0,
+  }
   readonly #client: KafkaClient
 
   constructor(client: KafkaClient) {
@@ -104,6 +112,24 @@ export class Admin {
       }),
     )
     if (answer?.responses[0]?.errorCode === 0) this.counts.configs++
+  }
+
+  /** If it is there. Null: whatever is under way there is cancelled. */
+  async reassign(
+    client: KafkaClient,
+    { topic: name, partition }: { readonly topic: string; readonly partition: number },
+    replicas: readonly number[] | null,
+  ): Promise<void> {
+    const partitions = [{ partitionIndex: partition, replicas }]
+    const answer = await this.#ask(
+      client.call(client.anyNode(), apis.alterPartitionReassignments, {
+        timeoutMs: 2_000,
+        topics: [{ name, partitions }],
+      }),
+    )
+    if (answer?.responses[0]?.partitions[0]?.errorCode !== 0) return
+    if (replicas === null) this.counts.reassignmentsCancelled++
+    else this.counts.reassigned++
   }
 
   async #ask<T>(answer: Promise<T>): Promise<T | null> {
