@@ -104,6 +104,20 @@ const requests: readonly [what: string, bytes: () => Buffer][] = [
     () => requestBytes(apis.deleteTopics, 5, { topicNames: names, timeoutMs: 1_000 }),
   ],
   [
+    'AlterPartitionReassignments of 131,000 partitions',
+    () =>
+      requestBytes(apis.alterPartitionReassignments, 1, {
+        timeoutMs: 1_000,
+        allowReplicationFactorChange: true,
+        topics: [
+          {
+            name: 'nothing',
+            partitions: names.map((_, at) => ({ partitionIndex: at, replicas: null })),
+          },
+        ],
+      }),
+  ],
+  [
     'OffsetFetch of 131,000 partitions',
     () =>
       requestBytes(apis.offsetFetch, 7, {
