@@ -1,5 +1,6 @@
-export { Cluster, startCluster } from './start-cluster.ts'
-export type { NewTopicOptions, StartClusterOptions } from './start-cluster.ts'
+export { Cluster, startCluster } from './cluster/cluster.ts'
+export type { NewTopicOptions, OneWayCut, StartClusterOptions } from './cluster/options.ts'
+export type { FailNextOptions, Failure } from './cluster/request-faults.ts'
 export { ClusterNode } from './node.ts'
 export type { ClusterNodeOptions } from './node.ts'
 export type { NodeConfig } from './node-config.ts'

@@ -1,11 +1,12 @@
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { ClusterError } from '@trimaran/common'
-import type { LogEvent } from '@trimaran/common'
+import type { Clock, LogEvent } from '@trimaran/common'
 import type { ConnectionContext } from '@trimaran/broker'
 import { ByteBudget, PipelineBudget, UnreadBudget } from './byte-budget.ts'
 import { ClosableContext, KafkaConnection } from './kafka-connection.ts'
 import type { ConnectionHost } from './kafka-connection.ts'
+import { systemClock } from './ports/clock.ts'
 
 export interface ListenerAddress {
   readonly name: string
@@ -35,6 +36,8 @@ export interface KafkaListenerOptions {
   readonly listeners: readonly ListenerAddress[]
   readonly limits: ListenerLimits
   readonly logEvent: LogEvent
+  /** Only asked for the time; the machine's unless told otherwise. */
+  readonly clock?: Pick<Clock, 'monotonicMs'>
   handle(connection: ConnectionContext, frame: Uint8Array): Promise<readonly Uint8Array[] | null>
   /** What no handler should let out: a broken invariant, or a fault in this code. */
   failed(error: unknown): void
@@ -74,7 +77,7 @@ export class KafkaListener {
 
   constructor(options: KafkaListenerOptions) {
     this.#options = options
-    const { limits, logEvent } = options
+    const { limits, logEvent, clock = systemClock } = options
     this.#host = {
       maxFrameBytes: limits.requestMaxBytes,
       budget: new ByteBudget(Math.max(limits.queuedMaxBytes, limits.requestMaxBytes)),
@@ -82,7 +85,7 @@ export class KafkaListener {
       pipeline: new PipelineBudget(PIPELINED_MAX),
       logEvent,
       handle: (context, frame) => options.handle(context, frame),
-      nowMs: () => performance.now(),
+      nowMs: () => clock.monotonicMs(),
       failed: error => options.failed(error),
       closed: connection => this.#forget(connection),
     }
@@ -188,7 +191,7 @@ export class KafkaListener {
   #noteRefusal(ip: string): void {
     this.#refused++
     this.#refusedTotal++
-    const nowMs = performance.now()
+    const nowMs = this.#host.nowMs()
     if (nowMs - this.#refusedLoggedMs < REFUSAL_LOG_INTERVAL_MS) return
     this.#refusedLoggedMs = nowMs
     const { size } = this.#connections
@@ -202,7 +205,7 @@ export class KafkaListener {
 
   #closeIdle(): void {
     const { connectionsMaxIdleMs, halfClosedMaxMs = HALF_CLOSED_MAX_MS } = this.#options.limits
-    const nowMs = performance.now()
+    const nowMs = this.#host.nowMs()
     for (const connection of this.#connections) {
       connection.countUnread()
       const { idleSinceMs, unreadSinceMs, halfClosedSinceMs } = connection

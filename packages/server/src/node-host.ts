@@ -1,4 +1,5 @@
 import { MetricsRegistry } from '@trimaran/broker'
+import type { ConnectionContext } from '@trimaran/broker'
 import { uuidFromBytes } from '@trimaran/common'
 import type { Clock, Disk, LogEvent, Random } from '@trimaran/common'
 import type { Endpoint } from '@trimaran/metadata'
@@ -12,6 +13,7 @@ import type { ListenerAddress } from './kafka-listener.ts'
 import { watchNode } from './metrics.ts'
 import { ClusterNode } from './node.ts'
 import { openFileLimit, openSegmentFiles } from './ports/open-file-limit.ts'
+import type { PeerLinks } from './rpc/peer-links.ts'
 
 /** What a node keeps, opened. `close` makes all of it durable; `abandon` leaves it as a killed process would. */
 export interface NodeStorage {
@@ -25,6 +27,20 @@ export interface NodeStorage {
   abandon(): Promise<void>
 }
 
+/** What stands between a node and its ports: how a node is failed on command (cluster/). None in production. */
+export interface PortFaults {
+  readonly clock: Clock
+  links(links: PeerLinks): PeerLinks
+  handle(connection: ConnectionContext, frame: Uint8Array, node: HandlesRequests): Answer
+}
+
+/** A frame of an answer, or null where the request wants none; see Broker.handle. */
+export type Answer = Promise<readonly Uint8Array[] | null>
+
+export interface HandlesRequests {
+  handle(connection: ConnectionContext, frame: Uint8Array): Answer
+}
+
 export interface NodeHostOptions {
   readonly config: ServerConfig
   readonly clusterId: string
@@ -34,6 +50,7 @@ export interface NodeHostOptions {
   readonly openStorage: () => Promise<NodeStorage>
   /** The node has halted and given back nothing: `kill` does. */
   readonly onFatal: (error: unknown) => void
+  readonly faults?: PortFaults
 }
 
 /** One node with its sockets: takes ports and storage first, all at once, then builds the node on what it got. */
@@ -55,14 +72,22 @@ export class NodeHost {
     void started.promise.then(built => {
       node = built
     })
+    // Who connects before the node is built waits for it; the order of the requests stays.
+    const requests: HandlesRequests = {
+      handle: (connection, frame) =>
+        node?.handle(connection, frame) ??
+        started.promise.then(built => built.handle(connection, frame)),
+    }
+    const { faults } = options
     const listener = new KafkaListener({
       listeners: config.listeners,
       limits: config.limits,
       logEvent,
-      // Who connects before the node is built waits for it; the order of the requests stays.
+      clock: faults?.clock ?? clock,
       handle: (connection, frame) =>
-        node?.handle(connection, frame) ??
-        started.promise.then(built => built.handle(connection, frame)),
+        faults === undefined
+          ? requests.handle(connection, frame)
+          : faults.handle(connection, frame, requests),
       failed: error => options.onFatal(error),
     })
     const opening = {
@@ -153,7 +178,7 @@ export class NodeHost {
   }
 
   start(voters: readonly VoterAddress[]): ClusterNode {
-    const { config, clusterId, clock, random, logEvent, onFatal } = this.#options
+    const { config, clusterId, clock, random, logEvent, onFatal, faults } = this.#options
     const { identity, disk, durable, store, logDirectory } = this.#storage
     const { host, port } = this.nodeAddress
     const node = new ClusterNode({
@@ -169,12 +194,12 @@ export class NodeHost {
         logDirectory,
         properties: config.properties,
       },
-      clock,
+      clock: faults?.clock ?? clock,
       random,
       disk,
       durable,
       store,
-      links: this.#links,
+      links: faults?.links(this.#links) ?? this.#links,
       logEvent,
       onFatal,
       metrics: this.#metrics,

@@ -1,61 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import type { NodeId } from '@trimaran/common'
-import { startCluster } from '../src/index.ts'
-import type { Cluster, StartClusterOptions } from '../src/index.ts'
-import { KafkaClient } from './support/kafka-client.ts'
+import { clientOf, leaderClient, produceSomewhere, start } from './support/clusters.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'trimaran-cluster-'))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
-
-const clusters = new Set<Cluster>()
-const clients = new Set<KafkaClient>()
-afterEach(async () => {
-  for (const client of clients) client.close()
-  await Promise.all([...clusters].map(cluster => cluster.stop()))
-  clients.clear()
-  clusters.clear()
-})
-
-async function start(options: StartClusterOptions = {}): Promise<Cluster> {
-  const cluster = await startCluster(options)
-  clusters.add(cluster)
-  return cluster
-}
-
-function clientOf(cluster: Cluster, nodeId: NodeId): KafkaClient {
-  const port = Number(cluster.bootstrapServers.split(',')[nodeId - 1]?.split(':')[1])
-  const client = new KafkaClient(port)
-  clients.add(client)
-  return client
-}
-
-const leaderClient = (cluster: Cluster, topic: string, partition: number): KafkaClient => {
-  const leader = cluster.leaderOf(topic, partition)
-  expect(leader).not.toBe(null)
-  return clientOf(cluster, leader ?? 0)
-}
-
-/** Until it is acknowledged, wherever the leader is by then. */
-async function produceSomewhere(
-  cluster: Cluster,
-  topic: string,
-  partition: number,
-  value: string,
-): Promise<number> {
-  for (;;) {
-    const leader = cluster.leaderOf(topic, partition)
-    if (leader !== null) {
-      const client = clientOf(cluster, leader)
-      const answer = await client.produce(topic, partition, value).catch(() => null)
-      client.close()
-      if (answer?.errorCode === 0) return answer.baseOffset
-    }
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
-}
 
 test('three nodes come up, and each tells clients of all three', async () => {
   const cluster = await start()
@@ -135,7 +86,6 @@ test('a cluster on disk keeps its records and its metadata over a stop of all no
   await first.createTopic({ name: 'orders', partitions: 1, replicationFactor: 3 })
   for (const value of ['one', 'two']) await produceSomewhere(first, 'orders', 0, value)
   await first.stop()
-  clusters.delete(first)
   const second = await start({ inMemory: false, directory })
   expect(second.clusterId).toBe(first.clusterId)
   await second
