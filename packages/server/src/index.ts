@@ -1,4 +1,10 @@
 export { Cluster, startCluster } from './cluster/cluster.ts'
+export type {
+  ClusterAccount,
+  FailingAccount,
+  NodeAccount,
+  PartitionAccount,
+} from './cluster/explain.ts'
 export type { NewTopicOptions, OneWayCut, StartClusterOptions } from './cluster/options.ts'
 export type { FailNextOptions, Failure } from './cluster/request-faults.ts'
 export { ClusterNode } from './node.ts'

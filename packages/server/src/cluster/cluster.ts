@@ -7,6 +7,8 @@ import { systemClock } from '../ports/clock.ts'
 import { openLogger } from '../ports/logger.ts'
 import { systemRandom } from '../ports/random.ts'
 import { ClusterClock } from './cluster-clock.ts'
+import { explain } from './explain.ts'
+import type { ClusterAccount } from './explain.ts'
 import { LinkFaults } from './link-faults.ts'
 import { Member } from './member.ts'
 import { dataDirectoryOf, HOST, memberConfig } from './member-config.ts'
@@ -236,6 +238,18 @@ export class Cluster implements AsyncDisposable {
       .filter(({ node }) => node?.controller?.isActive === true)
       .toSorted((a, b) => epochOf(b) - epochOf(a))
     return newest?.nodeId ?? null
+  }
+
+  /** Who leads what, who is down, paused or cut off, what is in sync: an object for tests, a text for people. */
+  explain(): ClusterAccount {
+    return explain({
+      clusterId: this.#clusterId,
+      controller: this.controller(),
+      members: [...this.#members.values()],
+      cuts: this.#links.cuts,
+      requests: this.#requests,
+      clockAheadMs: this.#clock.aheadMs,
+    })
   }
 
   /** Resolves when every running node that can know of it knows the topic and every partition has its leader. */

@@ -118,7 +118,6 @@ export const failTopics: readonly FailingApi[] = [
   failing(
     apis.metadata,
     ({ topics }, errorCode, image) => ({
-      errorCode: topics === null || topics.length > 0 ? 0 : errorCode,
       brokers: [],
       topics: (topics ?? []).map(({ name, topicId }) => ({
         errorCode,

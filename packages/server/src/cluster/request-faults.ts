@@ -110,7 +110,6 @@ export class RequestFaults {
     for (const rule of rules) {
       const split = splitOf(rule, request.body, metadata)
       if (split === null) continue
-      if (isInSession(rule, request.body)) return answered(rule, request, sessionLost)
       this.#count(rule)
       return fail({
         rule,
@@ -186,7 +185,7 @@ function splitOf({ failing, topic }: Rule, request: Body, metadata: Image): Spli
   const asked = (request[topics.asked] as readonly Body[] | null) ?? allTopics(metadata)
   const hit = asked.filter(isHit)
   const others = asked.filter(item => !isHit(item))
-  if (hit.length === 0 && (topic !== undefined || asked.length > 0)) return null
+  if (hit.length === 0) return null
   const rest = { ...request, [topics.asked]: others }
   return {
     failing: { ...request, [topics.asked]: hit },
@@ -206,17 +205,6 @@ function nameOf(item: Body, metadata: Image): unknown {
   const name = item['name'] ?? item['topic']
   if (name !== undefined && name !== null && name !== '') return name
   return metadata.topicsById.get(item['topicId'] as TopicId)?.name
-}
-
-/** A fetch in the middle of a session does not say what it wants: it has to begin anew. */
-const isInSession = ({ failing }: Rule, request: Body): boolean =>
-  failing.api.key === apis.fetch.key && (request['sessionEpoch'] as number) > 0
-
-const sessionLost: Body = {
-  throttleTimeMs: 0,
-  errorCode: errorCodes.FETCH_SESSION_ID_NOT_FOUND,
-  sessionId: 0,
-  responses: [],
 }
 
 const answered = ({ failing }: Rule, { header }: Request, body: Body): Answer =>
