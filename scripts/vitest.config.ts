@@ -5,6 +5,7 @@ export default defineConfig({
     root: `${import.meta.dirname}/..`,
     include: [
       'packages/*/test/**/*.test.ts',
+      'packages/*/examples/**/*.test.ts',
       'scripts/test/**/*.test.ts',
       'test-cluster/**/*.test.ts',
     ],
