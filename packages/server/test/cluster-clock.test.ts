@@ -75,6 +75,20 @@ test('who has nothing to say for ten minutes loses its connection, and so says t
   await until(() => cluster.explain().nodes[0]?.clients === 0)
 })
 
+test('what is older than its retention goes when the clock says so', async () => {
+  const cluster = await start({ nodes: 1 })
+  const configs = { 'retention.ms': '60000' }
+  await cluster.createTopic({ name: 'orders', partitions: 1, configs })
+  await clientOf(cluster, 1).produce('orders', 0, 'old')
+  const logStartOffset = (): number | undefined =>
+    cluster.node(1).status().partitions[0]?.local?.logStartOffset
+  await cluster.clock.advance(50_000)
+  expect(logStartOffset()).toBe(0)
+  // It is looked at every five minutes.
+  await cluster.clock.advance(310_000)
+  await until(() => logStartOffset() === 1)
+})
+
 test('there is no way back', async () => {
   const cluster = await start({ nodes: 1 })
   expect(() => cluster.clock.advance(-1)).toThrow('clock.advance: -1 is no time to go forward')
