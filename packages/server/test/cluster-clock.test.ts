@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
 import type { NodeId } from '@trimaran/common'
 import {
   clientOf,
@@ -12,27 +15,36 @@ import {
 
 const others = (nodeId: NodeId): NodeId[] => [1, 2, 3].filter(other => other !== nodeId)
 
-test('a minute on the clock passes in seconds, and nobody is taken for dead who lives', async () => {
-  const cluster = await start()
-  await cluster.createTopic({ name: 'orders', partitions: 3 })
-  const epochs = (): unknown[] => [
-    cluster.controller(),
-    cluster.node(1).raft.status.epoch,
-    ...[1, 2, 3].map(id => cluster.node(1).image.brokers.get(id)?.epoch),
-    ...(cluster.node(1).image.topicsByName.get('orders')?.partitions ?? []).map(
-      ({ leader, leaderEpoch, isr }) => `${leader} ${leaderEpoch} ${isr.join()}`,
-    ),
-  ]
-  const before = epochs()
-  const startedMs = performance.now()
-  const startedAt = cluster.clock.nowMs()
-  await cluster.clock.advance(60_000)
-  expect(cluster.clock.nowMs() - startedAt).toBeGreaterThanOrEqual(60_000)
-  expect(performance.now() - startedMs).toBeLessThan(20_000)
-  await sleep(300)
-  expect(epochs()).toEqual(before)
-  await produceSomewhere(cluster, 'orders', 0, 'on it goes')
-})
+const scratch = mkdtempSync(join(tmpdir(), 'trimaran-clock-'))
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+test.for([
+  ['in memory', {}],
+  ['on disk', { inMemory: false, directory: scratch }],
+] as const)(
+  '%s: a minute passes in seconds, and nobody is taken for dead who lives',
+  async ([, options]) => {
+    const cluster = await start(options)
+    await cluster.createTopic({ name: 'orders', partitions: 3 })
+    const epochs = (): unknown[] => [
+      cluster.controller(),
+      cluster.node(1).raft.status.epoch,
+      ...[1, 2, 3].map(id => cluster.node(1).image.brokers.get(id)?.epoch),
+      ...(cluster.node(1).image.topicsByName.get('orders')?.partitions ?? []).map(
+        ({ leader, leaderEpoch, isr }) => `${leader} ${leaderEpoch} ${isr.join()}`,
+      ),
+    ]
+    const before = epochs()
+    const startedMs = performance.now()
+    const startedAt = cluster.clock.nowMs()
+    await cluster.clock.advance(60_000)
+    expect(cluster.clock.nowMs() - startedAt).toBeGreaterThanOrEqual(60_000)
+    expect(performance.now() - startedMs).toBeLessThan(20_000)
+    await sleep(300)
+    expect(epochs()).toEqual(before)
+    await produceSomewhere(cluster, 'orders', 0, 'on it goes')
+  },
+)
 
 test('the session of a paused broker expires when the clock says so, without the wait', async () => {
   const cluster = await start({ config: { 'broker.session.timeout.ms': '60000' } })

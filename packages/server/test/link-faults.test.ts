@@ -87,3 +87,20 @@ test('a paused node is kept a bounded number of bytes', () => {
   two.say(1, 'and on')
   expect(take()).toEqual(['2 says and on'])
 })
+
+test('a write counts as under way until it is durable; a paused node hears of that later', () => {
+  const gate = new PauseGate()
+  const durable: (() => void)[] = []
+  const store = gate.store({ write: (_write, done) => void durable.push(done) })
+  const heard: string[] = []
+  store.write({}, () => heard.push('first'))
+  store.write({}, () => heard.push('second'))
+  expect(gate.writesUnderWay).toBe(2)
+  durable.shift()?.()
+  expect([gate.writesUnderWay, heard]).toEqual([1, ['first']])
+  gate.pause()
+  durable.shift()?.()
+  expect([gate.writesUnderWay, heard]).toEqual([0, ['first']])
+  gate.resume()
+  expect(heard).toEqual(['first', 'second'])
+})

@@ -19,9 +19,9 @@ import type { FailNextOptions, Failure } from './request-faults.ts'
 /** A cluster of a few nodes is up in well under a second; this is for a machine that does ten other things. */
 const START_TIMEOUT_MS = 30_000
 const TOPIC_TIMEOUT_MS = 30_000
-/** Turns of the event loop without a frame on its way, after which what the clock set off is taken to be done. */
+/** Turns of the event loop without a frame or a write on its way, after which what the clock set off is taken to be done. */
 const QUIET_TURNS = 3
-/** A frame that does not arrive holds the clock up no longer than this. */
+/** What does not arrive holds the clock up no longer than this. */
 const SETTLE_MAX_MS = 100
 
 /** A real cluster in this process: every node with its own sockets, quorum and logs. Resolves when it takes records. */
@@ -342,7 +342,10 @@ export class Cluster implements AsyncDisposable {
     const untilMs = systemClock.monotonicMs() + SETTLE_MAX_MS
     for (let quiet = 0; quiet < QUIET_TURNS && systemClock.monotonicMs() < untilMs;) {
       await new Promise(resolve => setImmediate(resolve))
-      quiet = this.#links.framesUnderWay === 0 ? quiet + 1 : 0
+      const members = [...this.#members.values()]
+      const isQuiet =
+        this.#links.framesUnderWay === 0 && members.every(one => one.writesUnderWay === 0)
+      quiet = isQuiet ? quiet + 1 : 0
     }
   }
 

@@ -64,6 +64,11 @@ export class Member {
     return this.#host?.listener.connectionCount ?? 0
   }
 
+  /** Of its quorum's log; what a dead node wrote last nobody waits for. */
+  get writesUnderWay(): number {
+    return this.#host === null ? 0 : this.#gate.writesUnderWay
+  }
+
   /** Null while it is down; a paused one is there. */
   get node(): ClusterNode | null {
     return this.#host?.node ?? null

@@ -9,9 +9,15 @@ export class PauseGate {
   #held: (() => void)[] = []
   #isPaused = false
   #isDraining = false
+  #writesUnderWay = 0
 
   get isPaused(): boolean {
     return this.#isPaused
+  }
+
+  /** To the quorum's store, and not durable yet. */
+  get writesUnderWay(): number {
+    return this.#writesUnderWay
   }
 
   pause(): void {
@@ -72,6 +78,14 @@ export class PauseGate {
 
   /** What was given to the kernel gets done; that it is done, a paused node learns later. */
   store(store: QuorumStore): QuorumStore {
-    return { write: (write, done) => store.write(write, () => this.run(done)) }
+    return {
+      write: (write, done) => {
+        this.#writesUnderWay++
+        store.write(write, () => {
+          this.#writesUnderWay--
+          this.run(done)
+        })
+      },
+    }
   }
 }
