@@ -94,6 +94,17 @@ test('a paused leader and controller is replaced after its time-outs, and finds 
   expect(values).toEqual(['before', 'after'])
 })
 
+test('a topic is created while the controller is paused: by the next one', async () => {
+  const cluster = await start({ config: hasty })
+  const paused = cluster.controller() as NodeId
+  cluster.pause(paused)
+  await cluster.createTopic({ name: 'orders', partitions: 1, replicationFactor: 2 })
+  expect(cluster.controller()).not.toBe(paused)
+  expect(cluster.node(paused).image.topicsByName.has('orders')).toBe(false)
+  cluster.resume(paused)
+  await until(() => cluster.node(paused).image.topicsByName.has('orders'))
+})
+
 test('what cannot be done to a node is told', async () => {
   const cluster = await start()
   cluster.pause(2)

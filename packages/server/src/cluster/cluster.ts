@@ -257,7 +257,7 @@ export class Cluster implements AsyncDisposable {
     const { name, partitions, replicationFactor, configs } = options
     const controller = this.controller()
     const connected = controller === null ? [] : this.#connectedTo(controller)
-    const [first] = connected.length > 0 ? connected : this.#live()
+    const [first] = connected.length > 0 ? connected : this.#running()
     if (first === undefined) throw new ClusterError('RPC_UNAVAILABLE', 'no node is running')
     const { topics } = await first.controllerChannel.request(
       'createTopics',
@@ -315,6 +315,12 @@ export class Cluster implements AsyncDisposable {
 
   #live(): readonly ClusterNode[] {
     return [...this.#members.values()].flatMap(({ node }) => node ?? [])
+  }
+
+  #running(): readonly ClusterNode[] {
+    return [...this.#members.values()]
+      .filter(({ state }) => state === 'running')
+      .flatMap(({ node }) => node ?? [])
   }
 
   /** The nodes that hear it and are heard, itself included; none if it is down or paused. */
