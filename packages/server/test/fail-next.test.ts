@@ -56,6 +56,31 @@ test('only the topic fails that is named; the rest of the same request is carrie
   expect((await client.consume('payments', 0)).values).toEqual(['x'])
 })
 
+test('a topic that a request names by its id only is known by its name', async () => {
+  const cluster = await start({ nodes: 1 })
+  for (const name of ['orders', 'payments']) await cluster.createTopic({ name, partitions: 1 })
+  const { topicsByName } = cluster.node(1).image
+  const ids = ['orders', 'payments'].map(name => topicsByName.get(name)?.id ?? '')
+  cluster.failNext({ api: 'produce', error: REQUEST_TIMED_OUT, topic: 'payments' })
+  const { responses } = await clientOf(cluster, 1).request(apis.produce, 13, {
+    transactionalId: null,
+    acks: -1,
+    timeoutMs: 5_000,
+    topicData: ids.map(topicId => ({
+      topicId,
+      partitionData: [{ index: 0, records: oneRecord }],
+    })),
+  })
+  const told = responses.map(({ topicId, partitionResponses: [only] }) => [
+    topicId,
+    only?.errorCode,
+  ])
+  expect(told).toEqual([
+    [ids[0], 0],
+    [ids[1], REQUEST_TIMED_OUT],
+  ])
+})
+
 test('only the node fails that is named, and not after it was cancelled', async () => {
   const cluster = await start()
   await cluster.createTopic({ name: 'orders', partitions: 3 })
