@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { History } from '../checkers/history.ts'
+import { History } from 'trimaran/history'
 import { CliCluster } from '../support/cli-cluster.ts'
 import { measured, seconds, until } from '../support/run.ts'
 import { Numbers, kept, longestSilenceOfOneMs, verdict } from './numbers.ts'

@@ -1,5 +1,5 @@
 import { checkHistory } from '../checkers/history-checks.ts'
-import type { History, Send } from '../checkers/history.ts'
+import type { History, Send } from 'trimaran/history'
 import { Violation } from '../checkers/violation.ts'
 
 /** Values that no two sends of a test share; as text they are the records' values. */

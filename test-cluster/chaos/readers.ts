@@ -1,6 +1,6 @@
 import { ClusterClient, PartitionReader, earliest, listOffsets } from 'trimaran/client'
 import type { ConsumedRecord, Position } from 'trimaran/client'
-import type { History } from '../checkers/history.ts'
+import type { History } from 'trimaran/history'
 import { kcatConsume, kcatIsThere } from '../support/kcat.ts'
 
 const drainTimeoutMs = 60_000

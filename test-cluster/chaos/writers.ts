@@ -1,6 +1,6 @@
 import type { Producer as KafkaJsProducer } from 'kafkajs'
 import { ClusterClient, Producer } from 'trimaran/client'
-import type { History } from '../checkers/history.ts'
+import type { History } from 'trimaran/history'
 import { kafkaJs } from '../support/kafkajs.ts'
 import { platformaticProducer } from '../support/platformatic.ts'
 import { Numbers, noteSend, settle } from './numbers.ts'

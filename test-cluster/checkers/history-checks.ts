@@ -1,23 +1,7 @@
-import { checkAbortedReads } from './aborted-read.ts'
-import { checkCommittedOffsets } from './committed-offsets.ts'
-import { checkDuplicates } from './duplicate.ts'
-import { checkEndOffsets } from './end-offsets.ts'
-import { checkGroupOwnership } from './group-ownership.ts'
-import type { History } from './history.ts'
-import { checkInconsistentOffsets } from './inconsistent-offsets.ts'
-import { checkLostWrites } from './lost-write.ts'
-import { checkPollOrder } from './nonmonotonic-poll.ts'
-import { checkRealtimeOrder } from './realtime-inversion.ts'
+import { findAnomalies, type History } from 'trimaran/history'
+import { Violation } from './violation.ts'
 
-/** Everything that can be said of a history without looking into the cluster. Throws the first Violation. */
+/** What `trimaran chaos` judges its histories by. Throws the first anomaly as a Violation. */
 export function checkHistory(history: History): void {
-  checkLostWrites(history)
-  checkInconsistentOffsets(history)
-  checkDuplicates(history)
-  checkAbortedReads(history)
-  checkPollOrder(history)
-  checkRealtimeOrder(history)
-  checkEndOffsets(history)
-  checkGroupOwnership(history)
-  checkCommittedOffsets(history)
+  for (const { id, what } of findAnomalies(history)) throw new Violation(id, what)
 }

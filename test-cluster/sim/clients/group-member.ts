@@ -7,7 +7,7 @@ import {
   errorCodes,
 } from '@trimaran/protocol'
 import type { Api, Decoded, Encodable, Struct } from '@trimaran/protocol'
-import type { OffsetCommit } from '../../checkers/history.ts'
+import type { OffsetCommit } from 'trimaran/history'
 import { NoAnswer } from './kafka-client.ts'
 import type { KafkaClient } from './kafka-client.ts'
 import { Reader } from './reader.ts'

@@ -7,7 +7,7 @@ import {
   versionRange,
 } from '@trimaran/protocol'
 import type { Api, Decoded, Encodable, Struct } from '@trimaran/protocol'
-import type { History } from '../../checkers/history.ts'
+import type { History } from 'trimaran/history'
 import { ClientPort, clientPlace } from '../client-network.ts'
 import type { SimNetwork } from '../network.ts'
 import type { SimNode } from '../node-host.ts'

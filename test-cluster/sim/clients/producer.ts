@@ -1,6 +1,6 @@
 import { apis, encodeBatch, errorCodes } from '@trimaran/protocol'
 import type { Compression } from '@trimaran/protocol'
-import type { Send } from '../../checkers/history.ts'
+import type { Send } from 'trimaran/history'
 import { violated } from '../../checkers/violation.ts'
 import { NoAnswer } from './kafka-client.ts'
 import type { KafkaClient, PartitionAddress } from './kafka-client.ts'

@@ -1,11 +1,11 @@
+import type { Anomaly } from './anomaly.ts'
 import type { EndOffset, History } from './history.ts'
-import { violated } from './violation.ts'
 
 /**
  * P6: the end of a partition, as ListOffsets tells it, never goes back. A leader that was cut off and does not know that
  * it is none any more may tell an old end; so a told end counts for its own leader epoch and for all later ones.
  */
-export function checkEndOffsets(history: History): void {
+export function* endsThatGoBack(history: History): Generator<Anomaly> {
   const byPartition = new Map<string, EndOffset[]>()
   for (const told of history.endOffsets) {
     const all = byPartition.get(told.partition) ?? []
@@ -17,11 +17,16 @@ export function checkEndOffsets(history: History): void {
       for (const earlier of all) {
         if (earlier.endedAt >= later.invokedAt || earlier.leaderEpoch > later.leaderEpoch) continue
         if (later.offset >= earlier.offset) continue
-        violated(
-          'P6',
-          `${partition} ended at ${earlier.offset} in epoch ${earlier.leaderEpoch}, ` +
+        yield {
+          id: 'P6',
+          name: 'end-goes-back',
+          what:
+            `${partition} ended at ${earlier.offset} in epoch ${earlier.leaderEpoch}, ` +
             `then at ${later.offset} in epoch ${later.leaderEpoch}`,
-        )
+          partition,
+          values: [],
+          offsets: [earlier.offset, later.offset],
+        }
       }
     }
   }

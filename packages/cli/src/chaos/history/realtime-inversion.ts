@@ -1,8 +1,8 @@
+import type { Anomaly } from './anomaly.ts'
 import type { History, Send } from './history.ts'
-import { violated } from './violation.ts'
 
 /** P15 `realtime-inversion`: what is sent after another record of the partition was acknowledged is stored behind it. */
-export function checkRealtimeOrder(history: History): void {
+export function* realtimeInversions(history: History): Generator<Anomaly> {
   const byPartition = new Map<string, Send[]>()
   for (const send of history.sends) {
     if (send.status !== 'acked' || send.acks !== -1 || send.baseOffset < 0) continue
@@ -20,7 +20,14 @@ export function checkRealtimeOrder(history: History): void {
         highest = Math.max(highest, next.baseOffset)
       }
       if (send.baseOffset > highest) continue
-      violated('P15', `realtime inversion: ${partition}@${send.baseOffset} after ${highest}`)
+      yield {
+        id: 'P15',
+        name: 'realtime-inversion',
+        what: `realtime inversion: ${partition}@${send.baseOffset} after ${highest}`,
+        partition,
+        values: send.values,
+        offsets: [send.baseOffset, highest],
+      }
     }
   }
 }

@@ -71,6 +71,16 @@ export interface OffsetFetch {
   readonly endedAt: number
 }
 
+/** What was done to the cluster, and when: no promise depends on it, but people want to see it between the operations. */
+export interface Fault {
+  readonly what: string
+  /** -1: the whole cluster. */
+  readonly node: number
+  readonly at: number
+  /** False: it takes a fault back, as `start` and `resume` do. */
+  readonly harms: boolean
+}
+
 export class History {
   readonly sends: Send[] = []
   readonly polls: Poll[] = []
@@ -78,24 +88,41 @@ export class History {
   readonly assignments: Assignment[] = []
   readonly commits: OffsetCommit[] = []
   readonly offsetFetches: OffsetFetch[] = []
+  readonly faults: Fault[] = []
   /** Deleted while the history was recorded: what was in them may be gone. */
   readonly deleted = new Set<PartitionName>()
   /** Partitions that were read to their end after everything else was over. */
   readonly finallyRead = new Set<PartitionName>()
 }
 
-/** All that was ever seen in a partition: which values at which offset, by acknowledgements and by polls. */
+/**
+ * All that was ever seen in a partition: which values at which offset, by acknowledgements and by polls. Nearly every offset
+ * has one value and every value one offset, so only those that have more cost a set.
+ */
 export class SeenLog {
-  readonly valuesByOffset = new Map<number, Set<number>>()
-  readonly offsetsByValue = new Map<number, Set<number>>()
+  readonly #valueByOffset = new Map<number, number>()
+  readonly #offsetByValue = new Map<number, number>()
+  /** Offsets with more than one value. */
+  readonly contested = new Map<number, Set<number>>()
+  /** Values at more than one offset. */
+  readonly repeated = new Map<number, Set<number>>()
   readonly polled = new Set<number>()
 
   add(offset: number, value: number): void {
-    const values = this.valuesByOffset.get(offset) ?? new Set()
-    this.valuesByOffset.set(offset, values.add(value))
-    const offsets = this.offsetsByValue.get(value) ?? new Set()
-    this.offsetsByValue.set(value, offsets.add(offset))
+    noteOne(this.#valueByOffset, this.contested, offset, value)
+    noteOne(this.#offsetByValue, this.repeated, value, offset)
   }
+}
+
+function noteOne(
+  first: Map<number, number>,
+  more: Map<number, Set<number>>,
+  key: number,
+  found: number,
+): void {
+  const known = first.get(key)
+  if (known === undefined) first.set(key, found)
+  else if (known !== found) more.set(key, (more.get(key) ?? new Set([known])).add(found))
 }
 
 export function seenLogs(history: History): Map<PartitionName, SeenLog> {

@@ -1,0 +1,24 @@
+import type { Anomaly } from './anomaly.ts'
+import type { History, Send } from './history.ts'
+
+/** `G1a`: nobody reads what its sender was told is not written, and nothing that nobody sent. */
+export function* abortedReads(history: History): Generator<Anomaly> {
+  const statusByValue = new Map<number, Send['status']>()
+  for (const { values, status } of history.sends) {
+    for (const value of values) statusByValue.set(value, status)
+  }
+  for (const { partition, records } of history.polls) {
+    for (const { offset, value } of records) {
+      const status = statusByValue.get(value)
+      if (status !== undefined && status !== 'failed') continue
+      yield {
+        id: 'G1a',
+        name: 'aborted-read',
+        what: `${value} at ${partition}@${offset} ${status === 'failed' ? 'had failed' : 'was never sent'}`,
+        partition,
+        values: [value],
+        offsets: [offset],
+      }
+    }
+  }
+}

@@ -1,0 +1,3 @@
+export * from './anomaly.ts'
+export * from './checks.ts'
+export * from './history.ts'
