@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { CliError, exitCodes, red } from './output.ts'
 import { addAdmin } from './program/admin.ts'
+import { addChaos } from './program/chaos.ts'
 import { addCluster } from './program/cluster.ts'
 import { addConsume, addProduce } from './program/data.ts'
 import { addGroups } from './program/groups.ts'
@@ -27,6 +28,7 @@ export function buildProgram(): Command {
     addProduce,
     addConsume,
     addPerf,
+    addChaos,
     addGroups,
     addAdmin,
     addReassign,

@@ -1,3 +1,7 @@
 export * from './anomaly.ts'
 export * from './checks.ts'
+export * from './evidence.ts'
 export * from './history.ts'
+export * from './json-lines.ts'
+export * from './progress.ts'
+export * from './verdict.ts'

@@ -1,0 +1,58 @@
+import type { Fault, History } from './history.ts'
+
+/** What a fault cost: the longest that one partition took nothing while it held. */
+export interface FaultCost {
+  readonly fault: Fault
+  readonly partition: string
+  readonly silenceMs: number
+}
+
+/** Of every fault that harms: the longest time between two acknowledgements of one partition, until the next such fault. */
+export function faultCosts({ sends, faults }: History): FaultCost[] {
+  const harms = faults.filter(fault => fault.harms).toSorted((a, b) => a.at - b.at)
+  let lastAt = 0
+  const acksByPartition = new Map<string, number[]>()
+  for (const { partition, status, endedAt } of sends) {
+    if (Number.isFinite(endedAt)) lastAt = Math.max(lastAt, endedAt)
+    if (status !== 'acked') continue
+    const acks = acksByPartition.get(partition) ?? []
+    acks.push(endedAt)
+    acksByPartition.set(partition, acks)
+  }
+  const times = [...acksByPartition].map(([partition, acks]) => ({
+    partition,
+    acks: Float64Array.from(acks).sort(),
+  }))
+  return harms.map((fault, at) => {
+    const until = Math.min(harms[at + 1]?.at ?? lastAt, lastAt)
+    let worst: FaultCost = { fault, partition: '', silenceMs: 0 }
+    for (const { partition, acks } of times) {
+      const silenceMs = longestGap(acks, fault.at, until, lastAt)
+      if (silenceMs > worst.silenceMs) worst = { fault, partition, silenceMs }
+    }
+    return worst
+  })
+}
+
+/** Between neighbours of which the later is after `from` and the earlier before `until`. */
+function longestGap(acks: Float64Array, from: number, until: number, lastAt: number): number {
+  let low = 0
+  let high = acks.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((acks[middle] as number) <= from) low = middle + 1
+    else high = middle
+  }
+  let longest = 0
+  for (let at = low; at <= acks.length; at++) {
+    const earlier = acks[at - 1] ?? from
+    if (at > low && earlier >= until) break
+    longest = Math.max(longest, (acks[at] ?? lastAt) - earlier)
+  }
+  return longest
+}
+
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  return sorted[sorted.length >> 1] ?? 0
+}
