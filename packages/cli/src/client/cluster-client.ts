@@ -22,6 +22,8 @@ export interface ClientOptions {
   readonly retryTimeoutMs?: number
   /** How long a broker may think about who is who, before another one is asked. */
   readonly queryTimeoutMs?: number
+  /** How long a broker may take for anything else that says nothing of it, as a fetch. */
+  readonly requestTimeoutMs?: number
 }
 
 const retryPauseMs = 50
@@ -79,6 +81,9 @@ export class ClusterClient {
       port,
       clientId: this.clientId,
       connectTimeoutMs: this.#queryTimeoutMs,
+      ...(this.#options.requestTimeoutMs === undefined
+        ? {}
+        : { requestTimeoutMs: this.#options.requestTimeoutMs }),
     })
     this.#connections.set(key, opening)
     opening.catch(() => this.#connections.delete(key))

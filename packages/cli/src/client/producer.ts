@@ -19,6 +19,8 @@ export interface ProducerOptions {
   readonly batchBytes?: number
   /** How long a batch is tried until it counts as failed. */
   readonly deliveryTimeoutMs?: number
+  /** How long a broker may wait for replicas; who says nothing for a third longer is asked anew. */
+  readonly requestTimeoutMs?: number
   readonly onDelivery?: (delivery: Delivery) => void
 }
 
@@ -48,6 +50,7 @@ interface PartitionQueue {
 
 const defaultBatchBytes = 256 * 1024
 const deliveryTimeoutMs = 120_000
+const requestTimeoutMs = 30_000
 const retryPauseMs = 20
 /** Producers stop taking records while so much waits: four full batches per partition of a wide topic. */
 const bufferedBytesMax = 32 * 1024 * 1024
@@ -174,6 +177,10 @@ export class Producer {
     return this.#options.batchBytes ?? defaultBatchBytes
   }
 
+  get #requestTimeoutMs(): number {
+    return this.#options.requestTimeoutMs ?? requestTimeoutMs
+  }
+
   async #deliver(queue: PartitionQueue, records: readonly OutgoingRecord[]): Promise<Delivery> {
     const batch = this.#encode(queue, records)
     const deadlineMs = performance.now() + (this.#options.deliveryTimeoutMs ?? deliveryTimeoutMs)
@@ -241,7 +248,7 @@ export class Producer {
     const body = {
       transactionalId: null,
       acks: this.#options.acks,
-      timeoutMs: 30_000,
+      timeoutMs: this.#requestTimeoutMs,
       topicData: [
         {
           name: this.#options.topic,
@@ -254,7 +261,11 @@ export class Producer {
       connection.sendUnanswered(apis.produce, body)
       return { errorCode: errorCodes.NONE, errorMessage: null, baseOffset: -1 }
     }
-    const answer = await connection.request(apis.produce, body, 40_000)
+    const answer = await connection.request(
+      apis.produce,
+      body,
+      Math.ceil((this.#requestTimeoutMs * 4) / 3),
+    )
     const outcome = answer.responses[0]?.partitionResponses[0]
     if (outcome === undefined)
       throw new ConnectionError('the broker answered a produce request without its partition')

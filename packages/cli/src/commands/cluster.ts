@@ -1,30 +1,15 @@
 import { rm } from 'node:fs/promises'
-import { uuidFromBytes } from '@trimaran/common'
-import type { NodeStatus } from '@trimaran/server'
 import { CliError, bold, count, dim, exitCodes, printJson, printLine } from '../output.ts'
-import { fetchStatus } from '../local-cluster/node-status.ts'
+import { signal, spawnNode, stopNodes, waitUntilGone } from '../local-cluster/processes.ts'
+import { newCluster, startNodes, waitUntilReady } from '../local-cluster/startup.ts'
 import {
-  lastLogLines,
-  portTaken,
-  signal,
-  spawnNode,
-  stopNodes,
-  waitUntilGone,
-  writeNodeConfig,
-} from '../local-cluster/processes.ts'
-import {
-  httpPortOffset,
-  logFile,
   nodeDirectory,
-  nodePortOffset,
   processState,
   readPid,
   readState,
   requireNode,
   requireState,
-  writeState,
   type LocalCluster,
-  type LocalNode,
 } from '../local-cluster/state.ts'
 
 interface DirectoryOptions {
@@ -38,12 +23,8 @@ interface UpOptions extends DirectoryOptions {
   readonly override: readonly string[]
 }
 
-/** From the first spawn to a cluster that takes writes. */
-const readyTimeoutMs = 30_000
-const readyPauseMs = 25
-
 export async function up(options: UpOptions): Promise<void> {
-  const state = readState(options.dir) ?? newCluster(options)
+  const state = readState(options.dir) ?? newCluster(options.nodes, options.port)
   const overrides = parseOverrides(options.override)
   const toStart = state.nodes.filter(node => readPid(options.dir, node.id) === null)
   if (toStart.length === 0) {
@@ -51,39 +32,10 @@ export async function up(options: UpOptions): Promise<void> {
       `The cluster in ${options.dir} is running already; see: trimaran cluster status --dir ${options.dir}`,
     )
   }
-  await Promise.all(toStart.map(requirePorts))
-  writeState(options.dir, state)
   const startedMs = performance.now()
-  for (const node of toStart) {
-    writeNodeConfig(options.dir, state, node, overrides)
-    spawnNode(options.dir, state, node.id)
-  }
-  await waitUntilReady(options.dir, state)
+  await startNodes(options.dir, state, toStart, overrides)
   announce(options, state, performance.now() - startedMs)
   if (options.detach !== true) await stopOnSignal(options.dir, state)
-}
-
-async function requirePorts(node: LocalNode): Promise<void> {
-  for (const port of [node.port, node.nodePort, node.httpPort]) {
-    const taken = await portTaken(port)
-    if (taken !== null) {
-      throw new CliError(
-        `Port ${port} for node ${node.id} cannot be used (${taken}). Choose others with --port, or stop what holds it.`,
-      )
-    }
-  }
-}
-
-function newCluster(options: UpOptions): LocalCluster {
-  return {
-    clusterId: uuidFromBytes(crypto.getRandomValues(new Uint8Array(16))),
-    nodes: Array.from({ length: options.nodes }, (_, at) => ({
-      id: at + 1,
-      port: options.port + at,
-      nodePort: options.port + nodePortOffset + at,
-      httpPort: options.port + httpPortOffset + at,
-    })),
-  }
 }
 
 function parseOverrides(settings: readonly string[]): ReadonlyMap<string, string> {
@@ -94,39 +46,6 @@ function parseOverrides(settings: readonly string[]): ReadonlyMap<string, string
         throw new CliError(`--override wants key=value, not "${setting}".`, exitCodes.usage)
       return [setting.slice(0, at), setting.slice(at + 1)]
     }),
-  )
-}
-
-/** Ready: every node that runs is unfenced and knows the controller. */
-async function waitUntilReady(directory: string, state: LocalCluster): Promise<void> {
-  const deadlineMs = performance.now() + readyTimeoutMs
-  // One after the other, and not too often: who asks takes processor time from those that start.
-  for (const node of state.nodes) {
-    while (!isReady(await fetchStatus(node))) {
-      await failIfDead(directory, state)
-      if (performance.now() > deadlineMs) {
-        throw new CliError(
-          `The cluster did not become ready in ${readyTimeoutMs / 1000} s; see ${logFile(directory, node.id)}.`,
-        )
-      }
-      await new Promise(resolve => setTimeout(resolve, readyPauseMs))
-    }
-  }
-}
-
-const isReady = (status: NodeStatus | null): boolean =>
-  status !== null && status.controllerId >= 0 && status.broker?.state === 'RUNNING'
-
-async function failIfDead(directory: string, state: LocalCluster): Promise<void> {
-  const dead = state.nodes.find(node => readPid(directory, node.id) === null)
-  if (dead === undefined) return
-  const said = lastLogLines(directory, dead.id, 8)
-  await stopNodes(
-    directory,
-    state.nodes.map(node => node.id),
-  )
-  throw new CliError(
-    `Node ${dead.id} did not start. The end of ${logFile(directory, dead.id)}:\n${said}`,
   )
 }
 

@@ -1,11 +1,74 @@
-import type { Command } from 'commander'
-import { examples, jsonOption } from './options.ts'
+import { createRequire } from 'node:module'
+import { Option, type Command } from 'commander'
+import { examples, jsonOption, wholeNumber } from './options.ts'
 
 export function addChaos(program: Command): void {
   const chaos = program
     .command('chaos')
     .description('torture a cluster, and tell whether it kept its promises')
+  addRun(chaos)
   addCheck(chaos)
+}
+
+/** Loaded only for the help: other commands do without the scenarios. */
+function scenarioList(): string {
+  const { scenarios } = createRequire(import.meta.url)(
+    '../chaos/scenarios/index.ts',
+  ) as typeof import('../chaos/scenarios/index.ts')
+  return scenarios.map(({ name, words }) => `  ${name.padEnd(16)} ${words}`).join('\n')
+}
+const verdictCodes = 'Exit code: 0 every promise was kept, 1 one was broken or nothing can be said'
+
+function addRun(chaos: Command): void {
+  chaos
+    .command('run')
+    .description('load a cluster, strike it again and again, then tell what was lost')
+    .requiredOption('-s, --scenario <name>', 'one of the list below, or a file of your own')
+    .option('--duration <seconds>', 'how long it is struck', wholeNumber('--duration', 1), 60)
+    .option(
+      '--rate <records/s>',
+      'of all producers together, by a schedule',
+      wholeNumber('--rate', 1),
+      1000,
+    )
+    .option(
+      '--seed <number>',
+      'whom it strikes, when and for how long (default: drawn)',
+      wholeNumber('--seed', 0),
+    )
+    .addOption(
+      new Option('--acks <acks>', 'with 1 records may be lost, and the verdict says which')
+        .choices(['all', '1'])
+        .default('all'),
+    )
+    .option('--partitions <count>', 'of the topic', wholeNumber('--partitions', 1), 6)
+    .option(
+      '--producers <count>',
+      'each writes to every partition',
+      wholeNumber('--producers', 1),
+      2,
+    )
+    .option('--consumers <count>', 'each reads along', wholeNumber('--consumers', 0), 1)
+    .option('--nodes <count>', 'of the temporary cluster', wholeNumber('--nodes', 1), 3)
+    .option(
+      '-p, --port <port>',
+      'of the temporary cluster, counted as `cluster up` does',
+      wholeNumber('--port', 1),
+      29_092,
+    )
+    .option('--dir <directory>', 'strike this cluster of `cluster up` instead')
+    .option('--history <file>', 'where the history goes (default: chaos-<scenario>-<seed>.jsonl)')
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      () =>
+        `\nScenarios:\n${scenarioList()}\n${examples(
+          'trimaran chaos run --scenario leader-kill',
+          'trimaran chaos run --scenario mix --duration 600 --seed 7 --dir .trimaran/cluster',
+          'trimaran chaos run --scenario stranded-leader --acks 1 --duration 10   # this one must lose',
+        )}\n${verdictCodes}, 2 wrong usage.\n`,
+    )
+    .action(async options => (await import('../commands/chaos-run.ts')).runVerb(options))
 }
 
 function addCheck(chaos: Command): void {
@@ -20,7 +83,7 @@ function addCheck(chaos: Command): void {
       `${examples(
         'trimaran chaos check history.jsonl',
         'trimaran chaos check history.jsonl --json | jq .lost',
-      )}\nExit code: 0 every promise was kept, 1 not, 2 the file is no history.\n`,
+      )}\n${verdictCodes}, 2 it is no history.\n`,
     )
     .action(async (file: string, options) =>
       (await import('../commands/chaos-check.ts')).check(file, options),

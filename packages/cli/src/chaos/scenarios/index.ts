@@ -1,0 +1,20 @@
+import { allKill } from './all-kill.ts'
+import { controllerKill } from './controller-kill.ts'
+import { leaderKill } from './leader-kill.ts'
+import { mixOf } from './mix.ts'
+import { pause } from './pause.ts'
+import { rollingRestart } from './rolling-restart.ts'
+import type { Scenario } from './scenario.ts'
+import { strandedLeader } from './stranded-leader.ts'
+
+const single: readonly Scenario[] = [
+  leaderKill,
+  controllerKill,
+  rollingRestart,
+  pause,
+  allKill,
+  strandedLeader,
+]
+
+/** A scenario of your own: a file like its neighbours, and its name here; or `--scenario ./file.ts`. */
+export const scenarios: readonly Scenario[] = [...single, mixOf(single)]

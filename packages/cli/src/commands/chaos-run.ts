@@ -1,0 +1,213 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { apis, errorCodes } from '@trimaran/protocol'
+import { HistoryFile, readHistory } from '../chaos/history-file.ts'
+import { judge, type Verdict } from '../chaos/history/index.ts'
+import { OwnCluster } from '../chaos/own-cluster.ts'
+import { verdictLines } from '../chaos/report.ts'
+import { runChaos } from '../chaos/run.ts'
+import { scenarios } from '../chaos/scenarios/index.ts'
+import type { Scenario } from '../chaos/scenarios/scenario.ts'
+import { LocalTorture } from '../chaos/torture/local-torture.ts'
+import type { Torture } from '../chaos/torture/torture.ts'
+import { outcomeText, withClient } from '../client/cluster-client.ts'
+import { requireState, type LocalCluster } from '../local-cluster/state.ts'
+import { CliError, bold, count, dim, exitCodes, printJson, printLine } from '../output.ts'
+
+export interface ChaosRunOptions {
+  readonly scenario: string
+  readonly duration: number
+  readonly rate: number
+  readonly seed?: number
+  readonly acks: 'all' | '1'
+  readonly partitions: number
+  readonly producers: number
+  readonly consumers: number
+  readonly nodes: number
+  readonly port: number
+  readonly dir?: string
+  readonly history?: string
+  readonly json?: boolean
+}
+
+/**
+ * A history is judged in memory: a record is in one send, a consumer's poll and the final one, and in the seen log; that is
+ * some 300 bytes, so this many are 1.5 GB.
+ */
+const recordsMax = 5_000_000
+
+/** The cluster that is tortured. */
+interface Stage {
+  readonly bootstrapServers: string
+  readonly nodes: number
+  readonly torture: (topic: string) => Torture
+  readonly leave: (kept: boolean) => Promise<readonly string[]>
+}
+
+export async function runVerb(options: ChaosRunOptions): Promise<void> {
+  if (options.rate * options.duration > recordsMax) {
+    throw new CliError(
+      `${options.rate} records/s for ${options.duration} s are more than the ${recordsMax} records that can be judged; ask for a lower --rate or a shorter --duration.`,
+      exitCodes.usage,
+    )
+  }
+  const scenario = await scenarioOf(options.scenario)
+  const seed = options.seed ?? Math.floor(Math.random() * 1_000_000)
+  const say = (line: string): void =>
+    options.json === true ? void process.stderr.write(`${line}\n`) : printLine(line)
+  const path = options.history ?? `chaos-${scenario.name}-${seed}.jsonl`
+  const interrupt = new AbortController()
+  const release = onSignals(interrupt, say)
+  let kept = false
+  let stage: Stage | null = null
+  try {
+    say(`${bold(scenario.name)}: ${scenario.words} ${dim(`(seed ${seed}, ${options.duration} s)`)}`)
+    stage = options.dir === undefined ? await ownStage(options, say) : localStage(options.dir)
+    const topic = `chaos-${scenario.name}-${seed}-${Date.now().toString(36)}`
+    const verdict = await perform(options, { scenario, seed, topic, stage, path, interrupt, say })
+    kept = verdict.kept
+    if (options.json === true)
+      printJson({ scenario: scenario.name, seed, topic, ...verdict, history: path })
+    else for (const line of ['', ...verdictLines(verdict, path)]) printLine(line)
+    if (!kept) process.exitCode = exitCodes.failed
+  } finally {
+    for (const line of (await stage?.leave(kept)) ?? []) say(line)
+    release()
+  }
+}
+
+interface Performance {
+  readonly scenario: Scenario
+  readonly seed: number
+  readonly topic: string
+  readonly stage: Stage
+  /** Of the history. */
+  readonly path: string
+  readonly interrupt: AbortController
+  readonly say: (line: string) => void
+}
+
+async function perform(
+  { acks, duration, rate, partitions, producers, consumers }: ChaosRunOptions,
+  { scenario, seed, topic, stage, path, interrupt, say }: Performance,
+): Promise<Verdict> {
+  const { bootstrapServers } = stage
+  const torture = stage.torture(topic)
+  const missing = scenario.needs.filter(need => !torture.can.has(need))
+  if (missing.length > 0) {
+    throw new CliError(
+      `${scenario.name} needs ${missing.join(' and ')}, which this cluster cannot be given.`,
+      exitCodes.usage,
+    )
+  }
+  await createTopic(bootstrapServers, topic, partitions, stage.nodes)
+  await torture.healed()
+  const file = new HistoryFile(path)
+  file.note({ scenario: scenario.name, seed, topic, acks, rate })
+  let doubts: readonly string[] = []
+  try {
+    doubts = await runChaos({
+      ...{ scenario, torture, seed, durationMs: duration * 1000, signal: interrupt.signal, say },
+      ...{ bootstrapServers, topic, partitions, producers, consumers, file },
+      acks: acks === '1' ? 1 : -1,
+      recordsPerSecond: rate,
+    })
+  } finally {
+    file.close()
+  }
+  // What was written is what is judged: `chaos check` comes to the same verdict.
+  const verdict = judge(await readHistory(path), { countLeaderAcks: acks === '1' })
+  return {
+    ...verdict,
+    kept: verdict.kept && doubts.length === 0,
+    doubts: [...new Set([...doubts, ...verdict.doubts])],
+  }
+}
+
+async function scenarioOf(name: string): Promise<Scenario> {
+  const known = scenarios.find(scenario => scenario.name === name)
+  if (known !== undefined) return known
+  if (existsSync(name)) {
+    const own = Object.values((await import(pathToFileURL(resolve(name)).href)) as object).find(
+      isScenario,
+    )
+    if (own !== undefined) return own
+    throw new CliError(`${name} exports no scenario.`, exitCodes.usage)
+  }
+  throw new CliError(
+    `There is no scenario "${name}"; there are ${scenarios.map(scenario => scenario.name).join(', ')}, and files of your own.`,
+    exitCodes.usage,
+  )
+}
+
+const isScenario = (value: unknown): value is Scenario =>
+  typeof value === 'object' &&
+  value !== null &&
+  typeof (value as Partial<Scenario>).name === 'string' &&
+  typeof (value as Partial<Scenario>).round === 'function' &&
+  Array.isArray((value as Partial<Scenario>).needs)
+
+/** The first signal ends the torture, the second everything. */
+function onSignals(interrupt: AbortController, say: (line: string) => void): () => void {
+  const stop = (): void => {
+    if (interrupt.signal.aborted) process.exit(130)
+    interrupt.abort()
+    say('Interrupted: nodes are brought back, and what happened until now is judged.')
+  }
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const name of names) process.on(name, stop)
+  return () => {
+    for (const name of names) process.removeListener(name, stop)
+  }
+}
+
+const addresses = (state: LocalCluster): string =>
+  state.nodes.map(node => `127.0.0.1:${node.port}`).join(',')
+
+async function ownStage(options: ChaosRunOptions, say: (line: string) => void): Promise<Stage> {
+  const cluster = await OwnCluster.up(options.nodes, options.port)
+  const { directory, state } = cluster
+  say(dim(`${count(options.nodes, 'node')} up at ${addresses(state)}, data in ${directory}`))
+  return {
+    ...localStage(directory, state),
+    leave: async kept => {
+      await cluster.down(!kept)
+      return kept ? [] : [dim(`The nodes' data and logs are in ${directory}.`)]
+    },
+  }
+}
+
+function localStage(directory: string, state = requireState(directory)): Stage {
+  return {
+    bootstrapServers: addresses(state),
+    nodes: state.nodes.length,
+    torture: topic => new LocalTorture(directory, state, topic),
+    leave: async () => [],
+  }
+}
+
+async function createTopic(
+  bootstrapServer: string,
+  name: string,
+  numPartitions: number,
+  nodes: number,
+): Promise<void> {
+  await withClient({ bootstrapServer }, async client => {
+    const answer = await client.request(apis.createTopics, {
+      topics: [
+        {
+          ...{ name, numPartitions, replicationFactor: Math.min(3, nodes), assignments: [] },
+          configs: [{ name: 'min.insync.replicas', value: nodes >= 3 ? '2' : '1' }],
+        },
+      ],
+      timeoutMs: 30_000,
+      validateOnly: false,
+    })
+    const made = answer.topics[0]
+    if (made?.errorCode === errorCodes.NONE) return
+    throw new CliError(
+      `The topic ${name} could not be created: ${outcomeText(made?.errorCode ?? -1, made?.errorMessage)}`,
+    )
+  })
+}

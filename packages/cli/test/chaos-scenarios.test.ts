@@ -1,0 +1,89 @@
+import { Prng } from '@trimaran/common'
+import { afterEach, expect, test } from 'vitest'
+import { playRound } from '../src/chaos/run.ts'
+import { scenarios } from '../src/chaos/scenarios/index.ts'
+import type { Scenario } from '../src/chaos/scenarios/scenario.ts'
+import { SimulatedTorture } from '../src/chaos/testing/simulated-torture.ts'
+import { WitnessedTorture } from '../src/chaos/torture/torture.ts'
+import { run } from '../src/program.ts'
+
+afterEach(() => {
+  process.exitCode = undefined
+})
+
+/** What a scenario does to a simulated cluster of three, with the times it waits. */
+async function played(scenario: Scenario, seed: number, rounds: number): Promise<string[]> {
+  const events: string[] = []
+  const torture = new WitnessedTorture(new SimulatedTorture(3, 6), (what, node) =>
+    events.push(`${what} ${node}`),
+  )
+  const random = new Prng(seed)
+  for (let round = 0; round < rounds; round++) {
+    await playRound(scenario, torture, random.fork(1), 6, async ms => void events.push(`${ms} ms`))
+    await torture.healed()
+    expect(torture.down.size).toBe(0)
+  }
+  return events
+}
+
+const named = (name: string): Scenario => {
+  const found = scenarios.find(scenario => scenario.name === name)
+  if (found === undefined) throw new Error(`no ${name}`)
+  return found
+}
+
+test.each(scenarios.map(scenario => [scenario.name, scenario] as const))(
+  '%s is the same for the same seed, another for another, and needs what it says',
+  async (_, scenario) => {
+    const first = await played(scenario, 7, 8)
+    expect(await played(scenario, 7, 8)).toEqual(first)
+    expect(await played(scenario, 8, 8)).not.toEqual(first)
+    const faults = first.map(event => event.split(' ')[0])
+    const used = ['kill', 'pause', 'stop'].filter(fault => faults.includes(fault))
+    expect(used.length).toBeGreaterThan(0)
+    expect(scenario.needs).toEqual(expect.arrayContaining(used))
+  },
+)
+
+test('a leader is killed and started, and nothing else', async () => {
+  const events = await played(named('leader-kill'), 1, 1)
+  expect(events.map(event => event.replace(/\d+/, '#'))).toEqual(['kill #', '# ms', 'start #'])
+  expect(events[0]?.split(' ')[1]).toBe(events[2]?.split(' ')[1])
+})
+
+test('a stranded leader is alone when it is killed', async () => {
+  const events = await played(named('stranded-leader'), 1, 1)
+  expect(events.map(event => event.replace(/\d+/, '#'))).toEqual([
+    ...['pause #', 'pause #', '# ms', 'kill #', 'resume #', 'resume #', '# ms', 'start #'],
+  ])
+})
+
+test('a rolling restart touches every node once', async () => {
+  const events = await played(named('rolling-restart'), 1, 1)
+  const stopped = events.filter(event => event.startsWith('stop'))
+  expect(stopped.toSorted()).toEqual(['stop 1', 'stop 2', 'stop 3'])
+})
+
+test('what a scenario of somebody leaves down is brought back', async () => {
+  const careless: Scenario = {
+    name: 'careless',
+    words: 'forgets its victims',
+    needs: ['kill', 'pause'],
+    async round({ torture }) {
+      await torture.pause(1)
+      await torture.kill(2)
+    },
+  }
+  expect(await played(careless, 1, 1)).toEqual(['pause 1', 'kill 2', 'resume 1', 'start 2'])
+})
+
+test.each([
+  [['--scenario', 'no-such-thing']],
+  [['--scenario', 'leader-kill', '--duration', 'x']],
+  [['--scenario', 'leader-kill', '--acks', '2']],
+  [['--scenario', 'leader-kill', '--rate', '1000000', '--duration', '100']],
+  [['--scenario', 'leader-kill', '--dir', '/nowhere/at/all']],
+  [[]],
+])('chaos run %j is wrong usage', async args => {
+  expect(await run(['node', 'trimaran', 'chaos', 'run', ...args])).toBe(2)
+})

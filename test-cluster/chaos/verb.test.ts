@@ -1,0 +1,95 @@
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { History, HistoryReader, judge, type Verdict } from 'trimaran/history'
+import { Running, measured, ownEnvironment, seconds, until } from '../support/run.ts'
+
+const main = join(import.meta.dirname, '../../packages/cli/src/main.ts')
+const scratch = mkdtempSync(join(tmpdir(), 'trimaran-verb-'))
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+/** The verb's own cluster, with its data where the test can see and remove them. */
+function chaosRun(port: number, history: string, ...args: readonly string[]): Running {
+  return new Running(
+    process.execPath,
+    [
+      ...[main, 'chaos', 'run', '--json', '--rate', '500', '--seed', '1'],
+      ...['--port', String(port), '--history', history, ...args],
+    ],
+    { env: ownEnvironment({ NO_COLOR: '1', TMPDIR: scratch }) },
+  )
+}
+
+function judgeFile(path: string): Verdict {
+  const history = new History()
+  const reader = new HistoryReader(history)
+  for (const line of readFileSync(path, 'utf8').split('\n')) reader.take(line)
+  return judge(history, { countLeaderAcks: true })
+}
+
+/** Command lines of processes that name our folder: nodes that nobody has stopped. */
+function survivors(): string[] {
+  if (!existsSync('/proc')) return []
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(pid => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      } catch {
+        return ''
+      }
+    })
+    .filter(line => line.includes(scratch) && line.includes('node-process'))
+}
+
+const timeout = 60_000
+
+test(
+  'chaos run kills leaders until Ctrl-C, loses nothing, and leaves nothing running',
+  { timeout },
+  async () => {
+    const history = join(scratch, 'leader-kill.jsonl')
+    const running = chaosRun(23_000, history, '--scenario', 'leader-kill', '--duration', '600')
+    await until('a leader is back', async () => /start node \d/.test(running.stderr))
+    running.child.kill('SIGINT')
+    const { code, stdout, stderr } = await running.outcome()
+    expect(stderr).toContain('kill node')
+    const verdict = JSON.parse(stdout) as Verdict
+    expect(verdict).toMatchObject({ kept: true, lost: 0, duplicated: 0, reordered: 0, doubts: [] })
+    expect(verdict.records.acknowledged).toBeGreaterThan(500)
+    expect(verdict.progress.faults).toBeGreaterThan(0)
+    expect(code).toBe(0)
+    expect(judgeFile(history)).toMatchObject({ kept: true, records: verdict.records })
+    expect(survivors()).toEqual([])
+    const { silenceMaxMs } = verdict.progress
+    measured(
+      `chaos run: ${verdict.records.acknowledged} records, silent for ${seconds(silenceMaxMs)}`,
+    )
+  },
+)
+
+test('chaos run finds what acks=1 loses, and ends with 1', { timeout }, async () => {
+  const history = join(scratch, 'stranded-leader.jsonl')
+  const running = chaosRun(
+    23_100,
+    history,
+    ...['--scenario', 'stranded-leader', '--acks', '1', '--duration', '1'],
+  )
+  const { code, stdout, stderr } = await running.outcome()
+  expect(stderr).toContain('kill node')
+  expect(code).toBe(1)
+  const verdict = JSON.parse(stdout) as Verdict
+  expect(verdict).toMatchObject({ kept: false, doubts: [] })
+  expect(verdict.lost).toBeGreaterThan(0)
+  // The very records: acknowledged by whoever wrote them, and in no poll after all was over.
+  for (const { name, values, operations } of verdict.evidence) {
+    expect(name).toBe('lost-write')
+    expect(operations.some(({ what }) => what.includes('(acks=1): acknowledged'))).toBe(true)
+    expect(operations.some(({ what }) => what.startsWith('kill'))).toBe(true)
+    expect(operations.some(({ what }) => what.includes(`reads ${values[0]} at`))).toBe(false)
+  }
+  expect(judgeFile(history)).toMatchObject({ lost: verdict.lost })
+  expect(survivors()).toEqual([])
+  measured(`chaos run --acks 1: ${verdict.lost} of ${verdict.records.acknowledged} records lost`)
+})
