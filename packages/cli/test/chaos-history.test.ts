@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { HistoryFile, readHistory } from '../src/chaos/history-file.ts'
-import { History, HistoryReader, faultCosts, judge } from '../src/chaos/history/index.ts'
+import { History, HistoryReader, faultCosts, judge, median } from '../src/chaos/history/index.ts'
 import { verdictLines } from '../src/chaos/report.ts'
 import { run } from '../src/program.ts'
 
@@ -115,6 +115,10 @@ test('a fault costs the longest that one partition took nothing, until the next 
     ['orders/0', 540],
     ['orders/1', 251],
   ])
+})
+
+test('a median of an even number lies in the middle of the two', () => {
+  expect([median([]), median([3]), median([9, 1]), median([4, 9, 1])]).toEqual([0, 3, 5, 4])
 })
 
 test('a partition that takes nothing more is silent to the end', () => {

@@ -83,6 +83,9 @@ test.each([
   [['--scenario', 'leader-kill', '--acks', '2']],
   [['--scenario', 'leader-kill', '--rate', '1000000', '--duration', '100']],
   [['--scenario', 'leader-kill', '--dir', '/nowhere/at/all']],
+  [['--scenario', 'leader-kill', '--bootstrap-server', 'localhost:1']],
+  [['--scenario', 'leader-kill', '--kill-command', 'true {}']],
+  [['--scenario', 'leader-kill', '--dir', 'x', '--bootstrap-server', 'localhost:1']],
   [[]],
 ])('chaos run %j is wrong usage', async args => {
   expect(await run(['node', 'trimaran', 'chaos', 'run', ...args])).toBe(2)

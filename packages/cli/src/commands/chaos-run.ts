@@ -9,6 +9,7 @@ import { verdictLines } from '../chaos/report.ts'
 import { runChaos } from '../chaos/run.ts'
 import { scenarios } from '../chaos/scenarios/index.ts'
 import type { Scenario } from '../chaos/scenarios/scenario.ts'
+import { HookTorture } from '../chaos/torture/hook-torture.ts'
 import { LocalTorture } from '../chaos/torture/local-torture.ts'
 import type { Torture } from '../chaos/torture/torture.ts'
 import { outcomeText, withClient } from '../client/cluster-client.ts'
@@ -27,6 +28,9 @@ export interface ChaosRunOptions {
   readonly nodes: number
   readonly port: number
   readonly dir?: string
+  readonly bootstrapServer?: string
+  readonly killCommand?: string
+  readonly healCommand?: string
   readonly history?: string
   readonly json?: boolean
 }
@@ -40,9 +44,9 @@ const recordsMax = 5_000_000
 /** The cluster that is tortured. */
 interface Stage {
   readonly bootstrapServers: string
-  readonly nodes: number
-  readonly torture: (topic: string) => Torture
-  readonly leave: (kept: boolean) => Promise<readonly string[]>
+  readonly torture: (topic: string) => Promise<Torture>
+  /** The topic of a run that found nothing goes; that of another one is evidence. */
+  readonly leave: (kept: boolean, topic: string) => Promise<readonly string[]>
 }
 
 export async function runVerb(options: ChaosRunOptions): Promise<void> {
@@ -59,12 +63,12 @@ export async function runVerb(options: ChaosRunOptions): Promise<void> {
   const path = options.history ?? `chaos-${scenario.name}-${seed}.jsonl`
   const interrupt = new AbortController()
   const release = onSignals(interrupt, say)
+  const topic = `chaos-${scenario.name}-${seed}-${Date.now().toString(36)}`
   let kept = false
   let stage: Stage | null = null
   try {
+    stage = await stageOf(options, say)
     say(`${bold(scenario.name)}: ${scenario.words} ${dim(`(seed ${seed}, ${options.duration} s)`)}`)
-    stage = options.dir === undefined ? await ownStage(options, say) : localStage(options.dir)
-    const topic = `chaos-${scenario.name}-${seed}-${Date.now().toString(36)}`
     const verdict = await perform(options, { scenario, seed, topic, stage, path, interrupt, say })
     kept = verdict.kept
     if (options.json === true)
@@ -72,7 +76,7 @@ export async function runVerb(options: ChaosRunOptions): Promise<void> {
     else for (const line of ['', ...verdictLines(verdict, path)]) printLine(line)
     if (!kept) process.exitCode = exitCodes.failed
   } finally {
-    for (const line of (await stage?.leave(kept)) ?? []) say(line)
+    for (const line of (await stage?.leave(kept, topic)) ?? []) say(line)
     release()
   }
 }
@@ -93,15 +97,15 @@ async function perform(
   { scenario, seed, topic, stage, path, interrupt, say }: Performance,
 ): Promise<Verdict> {
   const { bootstrapServers } = stage
-  const torture = stage.torture(topic)
+  const torture = await stage.torture(topic)
   const missing = scenario.needs.filter(need => !torture.can.has(need))
   if (missing.length > 0) {
     throw new CliError(
-      `${scenario.name} needs ${missing.join(' and ')}, which this cluster cannot be given.`,
+      `${scenario.name} needs nodes that can be given ${missing.join(' and ')}; that is for processes of this machine (--dir, or a temporary cluster).`,
       exitCodes.usage,
     )
   }
-  await createTopic(bootstrapServers, topic, partitions, stage.nodes)
+  await createTopic(bootstrapServers, topic, partitions, torture.nodes.length)
   await torture.healed()
   const file = new HistoryFile(path)
   file.note({ scenario: scenario.name, seed, topic, acks, rate })
@@ -162,6 +166,39 @@ function onSignals(interrupt: AbortController, say: (line: string) => void): () 
   }
 }
 
+function stageOf(options: ChaosRunOptions, say: (line: string) => void): Promise<Stage> | Stage {
+  const { dir, bootstrapServer, killCommand, healCommand } = options
+  if (bootstrapServer === undefined && (killCommand ?? healCommand) !== undefined) {
+    throw new CliError(
+      '--kill-command and --heal-command are for the cluster of a --bootstrap-server.',
+      exitCodes.usage,
+    )
+  }
+  if (dir !== undefined && bootstrapServer !== undefined) {
+    throw new CliError('--dir and --bootstrap-server are two clusters; give one.', exitCodes.usage)
+  }
+  if (dir !== undefined) return localStage(dir)
+  if (bootstrapServer === undefined) return ownStage(options, say)
+  if (killCommand === undefined || healCommand === undefined) {
+    throw new CliError(
+      'A cluster behind --bootstrap-server needs --kill-command and --heal-command, as in "docker kill broker-{}".',
+      exitCodes.usage,
+    )
+  }
+  let torture: HookTorture | null = null
+  return {
+    bootstrapServers: bootstrapServer,
+    torture: async topic => {
+      const hooks = { bootstrapServers: bootstrapServer, killCommand, healCommand }
+      return (torture = await HookTorture.open(hooks, topic))
+    },
+    leave: async (kept, topic) => {
+      await torture?.close()
+      return leaveTopic(bootstrapServer, kept, topic)
+    },
+  }
+}
+
 const addresses = (state: LocalCluster): string =>
   state.nodes.map(node => `127.0.0.1:${node.port}`).join(',')
 
@@ -181,10 +218,25 @@ async function ownStage(options: ChaosRunOptions, say: (line: string) => void): 
 function localStage(directory: string, state = requireState(directory)): Stage {
   return {
     bootstrapServers: addresses(state),
-    nodes: state.nodes.length,
-    torture: topic => new LocalTorture(directory, state, topic),
-    leave: async () => [],
+    torture: async topic => new LocalTorture(directory, state, topic),
+    leave: (kept, topic) => leaveTopic(addresses(state), kept, topic),
   }
+}
+
+async function leaveTopic(
+  bootstrapServer: string,
+  kept: boolean,
+  name: string,
+): Promise<readonly string[]> {
+  if (!kept) return [dim(`What was written is in the topic ${name}, if the run came to make it.`)]
+  await withClient({ bootstrapServer }, client =>
+    client.request(apis.deleteTopics, {
+      topics: [{ name, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }],
+      topicNames: [name],
+      timeoutMs: 30_000,
+    }),
+  )
+  return []
 }
 
 async function createTopic(

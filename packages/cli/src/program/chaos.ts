@@ -57,6 +57,15 @@ function addRun(chaos: Command): void {
       29_092,
     )
     .option('--dir <directory>', 'strike this cluster of `cluster up` instead')
+    .option(
+      '-b, --bootstrap-server <host:port,…>',
+      'strike this Kafka cluster instead, by two commands; {} is the id of the node',
+    )
+    .option(
+      '--kill-command <command>',
+      'takes a node away (leader-kill, controller-kill, all-kill)',
+    )
+    .option('--heal-command <command>', 'brings it back')
     .option('--history <file>', 'where the history goes (default: chaos-<scenario>-<seed>.jsonl)')
     .addOption(jsonOption())
     .addHelpText(
@@ -65,6 +74,7 @@ function addRun(chaos: Command): void {
         `\nScenarios:\n${scenarioList()}\n${examples(
           'trimaran chaos run --scenario leader-kill',
           'trimaran chaos run --scenario mix --duration 600 --seed 7 --dir .trimaran/cluster',
+          "trimaran chaos run --scenario leader-kill -b localhost:9092 --kill-command 'docker kill broker-{}' --heal-command 'docker start broker-{}'",
           'trimaran chaos run --scenario stranded-leader --acks 1 --duration 10   # this one must lose',
         )}\n${verdictCodes}, 2 wrong usage.\n`,
     )

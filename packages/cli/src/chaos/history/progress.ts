@@ -54,5 +54,7 @@ function longestGap(acks: Float64Array, from: number, until: number, lastAt: num
 
 export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? 0
+  const upper = sorted[sorted.length >> 1] ?? 0
+  const lower = sorted[(sorted.length - 1) >> 1] ?? upper
+  return (lower + upper) / 2
 }
