@@ -196,4 +196,5 @@ test('chaos check ends with 1 for a loss, with 0 without it, and with 2 for what
     await outcome('fine.jsonl', [...lossy.slice(0, 3), poll(16, [0, 1], [1, 2]), readToEnd]),
   ).toBe(0)
   expect(await outcome('wrong.jsonl', [{ f: 'jump' }, readToEnd])).toBe(2)
+  expect(await outcome('wrong-at-last.jsonl', [...lossy, { f: 'jump' }])).toBe(2)
 })

@@ -13,7 +13,8 @@ import { HookTorture } from '../chaos/torture/hook-torture.ts'
 import { LocalTorture } from '../chaos/torture/local-torture.ts'
 import type { Torture } from '../chaos/torture/torture.ts'
 import { outcomeText, withClient } from '../client/cluster-client.ts'
-import { requireState, type LocalCluster } from '../local-cluster/state.ts'
+import { signal } from '../local-cluster/processes.ts'
+import { processState, readPid, requireState, type LocalCluster } from '../local-cluster/state.ts'
 import { CliError, bold, count, dim, exitCodes, printJson, printLine } from '../output.ts'
 
 export interface ChaosRunOptions {
@@ -36,10 +37,10 @@ export interface ChaosRunOptions {
 }
 
 /**
- * A history is judged in memory: a record is in one send, a consumer's poll and the final one, and in the seen log; that is
- * some 300 bytes, so this many are 1.5 GB.
+ * A history is judged in memory, and each record is in it once as sent and once for each who reads it: 250 bytes each time
+ * (750 MB for a million records, sent, followed and read once more), so that this many are 1.5 GB.
  */
-const recordsMax = 5_000_000
+const mentionsMax = 6_000_000
 
 /** The cluster that is tortured. */
 interface Stage {
@@ -50,9 +51,10 @@ interface Stage {
 }
 
 export async function runVerb(options: ChaosRunOptions): Promise<void> {
-  if (options.rate * options.duration > recordsMax) {
+  const mentions = options.rate * options.duration * (2 + options.consumers)
+  if (mentions > mentionsMax) {
     throw new CliError(
-      `${options.rate} records/s for ${options.duration} s are more than the ${recordsMax} records that can be judged; ask for a lower --rate or a shorter --duration.`,
+      `${options.rate} records/s for ${options.duration} s, sent and read by ${count(options.consumers + 1, 'consumer')}, are more than can be judged; --rate times --duration may be ${Math.floor(mentionsMax / (2 + options.consumers))}.`,
       exitCodes.usage,
     )
   }
@@ -216,10 +218,19 @@ async function ownStage(options: ChaosRunOptions, say: (line: string) => void): 
 }
 
 function localStage(directory: string, state = requireState(directory)): Stage {
+  // Whoever ends us at once, by a second Ctrl-C, leaves no node hanging.
+  process.once('exit', () => resumeAll(directory, state))
   return {
     bootstrapServers: addresses(state),
     torture: async topic => new LocalTorture(directory, state, topic),
     leave: (kept, topic) => leaveTopic(addresses(state), kept, topic),
+  }
+}
+
+function resumeAll(directory: string, { nodes }: LocalCluster): void {
+  for (const { id } of nodes) {
+    const pid = processState(directory, id) === 'paused' ? readPid(directory, id) : null
+    if (pid !== null) signal(pid, 'SIGCONT')
   }
 }
 
