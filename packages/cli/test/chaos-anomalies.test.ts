@@ -141,6 +141,36 @@ test('what is sent after an acknowledgement is stored behind it', () => {
   expect(found(realtimeInversions, history)[0]).toContain('realtime inversion')
 })
 
+test('what just misses an anomaly is none', () => {
+  const seenTwice = new History()
+  send(seenTwice, [1], 7)
+  poll(seenTwice, [[7, 1]], { process: 'one' })
+  poll(seenTwice, [[7, 1]], { process: 'other', stream: 'other' })
+  expect(found(inconsistentOffsets, seenTwice)).toEqual([])
+  expect(found(duplicates, seenTwice)).toEqual([])
+
+  const retried = new History()
+  send(retried, [1], 0, { atMostOnce: false })
+  poll(retried, [
+    [0, 1],
+    [1, 1],
+  ])
+  expect(found(duplicates, retried)).toEqual([])
+
+  const leaderOnly = new History()
+  send(leaderOnly, [1], 7, { acks: 1, atMostOnce: false })
+  poll(leaderOnly, [[7, 2]])
+  expect(found(inconsistentOffsets, leaderOnly)).toEqual([])
+
+  const unknown = new History()
+  send(unknown, [1], -1, { status: 'unknown' })
+  poll(unknown, [[0, 1]])
+  expect(found(abortedReads, unknown)).toEqual([])
+  unknown.finallyRead.add('orders/1')
+  send(unknown, [2], -1, { status: 'unknown', partition: 'orders/1' })
+  expect(found(lostWrites, unknown)).toEqual([])
+})
+
 test('writes under way at the same time may be stored in any order', () => {
   const history = new History()
   const at = ++time
