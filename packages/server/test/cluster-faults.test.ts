@@ -181,3 +181,18 @@ test('behind a partition a death goes unnoticed', async () => {
   cluster.heal()
   await until(() => cluster.node(controller).image.brokers.get(victim)?.fenced === true)
 })
+
+test('a node that was killed and starts again behind a partition is taken back after heal', async () => {
+  const cluster = await start({ config: hasty })
+  const controller = cluster.controller() as NodeId
+  const [victim = 0] = others(controller)
+  const epoch = cluster.node(controller).image.brokers.get(victim)?.epoch ?? 0
+  cluster.partition([victim])
+  await cluster.kill(victim)
+  await cluster.restart(victim)
+  expect(cluster.explain().nodes[victim - 1]?.state).toBe('running')
+  expect(cluster.node(victim).image.brokers.size).toBeLessThan(3)
+  cluster.heal()
+  const registration = () => cluster.node(controller).image.brokers.get(victim)
+  await until(() => registration()?.fenced === false && (registration()?.epoch ?? 0) > epoch)
+})
