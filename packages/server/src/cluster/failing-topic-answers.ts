@@ -192,6 +192,23 @@ export const failTopics: readonly FailingApi[] = [
       })),
     })),
   })),
+  failing(
+    apis.alterPartitionReassignments,
+    ({ topics, allowReplicationFactorChange }, errorCode) => ({
+      throttleTimeMs: 0,
+      allowReplicationFactorChange,
+      errorCode,
+      errorMessage: null,
+      responses: topics.map(({ name, partitions }) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex }) => ({
+          partitionIndex,
+          errorCode,
+          errorMessage: null,
+        })),
+      })),
+    }),
+  ),
   failing(apis.listPartitionReassignments, (_request, errorCode) => ({
     throttleTimeMs: 0,
     errorCode,
