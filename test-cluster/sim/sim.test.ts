@@ -74,7 +74,7 @@ const noticed: Readonly<
   B04: [181, 205, /^P3:/],
   B05: [1, 30, /committed records are lost|^P(5|7|12):/],
   B06: [1, 30, /^P5:/],
-  B08: [220, 240, /is unfenced and not shutting down/],
+  B08: [228, 240, /is unfenced and not shutting down/],
   committedIsr: [60, 80, /^P3:/],
   reassignsUnsynced: [1, 30, /^P3:/],
 }

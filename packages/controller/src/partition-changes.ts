@@ -97,7 +97,7 @@ export function changePartition(
   let isr = replaceLost(asked, elrBefore, target.uncleanShutdown)
   let assignment: ReplicaAssignment = target.assignment ?? before
   assignment = completed(assignment, isr) ?? assignment
-  isr = within(isr, assignment)
+  if (assignment !== before) isr = within(isr, assignment)
   const election = electLeader(
     { ...assignment, leader: before.leader, isr, elr: elrBefore },
     { isActive: target.isActive, unclean: target.unclean, preferred: target.preferred ?? false },
@@ -120,9 +120,11 @@ export function changePartition(
     }
   }
   elr ??= nextElr(before, assignment.replicas, isr, target)
+  const isMoved = assignment !== before
   // Replicas only ever join within a leader epoch: when one leaves, the leader begins anew without it.
   const isNamedAnew =
-    leader !== before.leader || before.replicas.some(id => !assignment.replicas.includes(id))
+    leader !== before.leader ||
+    (isMoved && before.replicas.some(id => !assignment.replicas.includes(id)))
   const record: PartitionChangeRecord = {
     kind: 'partitionChange',
     topicId,
@@ -131,7 +133,7 @@ export function changePartition(
     ...(isSame(isr, before.isr) ? {} : { isr }),
     ...(recovering === before.recovering ? {} : { recovering }),
     ...(isSame(elr, elrBefore) ? {} : { elr }),
-    ...assignmentFields(before, assignment),
+    ...(isMoved ? assignmentFields(before, assignment) : {}),
   }
   return Object.keys(record).length === 3 ? null : record
 }
