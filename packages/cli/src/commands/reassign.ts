@@ -38,6 +38,8 @@ interface ReassignOptions {
 
 const requestTimeoutMs = 30_000
 const pollIntervalMs = 200
+/** A broker that answers after another one has died may be a moment behind: it is asked this often before it is believed. */
+const doubtsMax = 5
 
 const modes = ['generate', 'execute', 'verify', 'cancel', 'list'] as const
 
@@ -296,13 +298,15 @@ async function waited(
   moves: readonly Move[],
   options: ReassignOptions,
 ): Promise<readonly Progress[]> {
+  let doubts = 0
   const isLive = process.stderr.isTTY === true && options.json !== true
   for (;;) {
     const progress = await progressOf(client, moves)
     const moving = progress.filter(({ state }) => state === 'moving')
     if (isLive)
       process.stderr.write(`\r\u001b[K${moving.length > 0 ? liveText(moving, moves) : ''}`)
-    if (moving.length === 0) return progress
+    const isDoubtful = progress.some(({ state }) => state === 'elsewhere')
+    if (moving.length === 0 && (!isDoubtful || ++doubts > doubtsMax)) return progress
     await sleep(pollIntervalMs)
   }
 }
