@@ -109,11 +109,12 @@ test('a fault costs the longest that one partition took nothing, until the next 
     kill(1, 100),
     kill(2, 1000),
     ...steady(1, [50, 90, 400, 450, 990, 1010, 1100]),
-    ...steady(100, [50, 95, 105, 500, 999, 1250, 1260], 'orders/1'),
+    // The silence that begins just before a fault is this fault's, not that of the one before.
+    ...steady(100, [50, 95, 105, 500, 999, 1650, 1660], 'orders/1'),
   ])
   expect(faultCosts(history).map(({ partition: of, silenceMs }) => [of, silenceMs])).toEqual([
     ['orders/0', 540],
-    ['orders/1', 251],
+    ['orders/1', 651],
   ])
 })
 

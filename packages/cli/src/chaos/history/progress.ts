@@ -34,7 +34,7 @@ export function faultCosts({ sends, faults }: History): FaultCost[] {
   })
 }
 
-/** Between neighbours of which the later is after `from` and the earlier before `until`. */
+/** Between neighbours of which the later is after `from` and the earlier before `until`; what lies behind it is the next fault's. */
 function longestGap(acks: Float64Array, from: number, until: number, lastAt: number): number {
   let low = 0
   let high = acks.length
@@ -47,7 +47,7 @@ function longestGap(acks: Float64Array, from: number, until: number, lastAt: num
   for (let at = low; at <= acks.length; at++) {
     const earlier = acks[at - 1] ?? from
     if (at > low && earlier >= until) break
-    longest = Math.max(longest, (acks[at] ?? lastAt) - earlier)
+    longest = Math.max(longest, Math.min(acks[at] ?? lastAt, until) - earlier)
   }
   return longest
 }

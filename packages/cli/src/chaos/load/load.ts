@@ -20,7 +20,7 @@ const clientTimeouts = {
   /** Operations are tried again by who needs them. */
   retryTimeoutMs: 10_000,
   queryTimeoutMs: 1000,
-  requestTimeoutMs: 4000,
+  requestTimeoutMs: 2000,
 }
 
 /** Producers that write to every partition, and consumers that read along. */

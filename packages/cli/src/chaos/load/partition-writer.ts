@@ -17,8 +17,8 @@ export interface PartitionWriterOptions {
 
 /** A partition that was away takes what is due in sends of this size, and does not make up for more than one of them. */
 const recordsPerSendMax = 100
-/** A leader that hangs is asked elsewhere after four seconds; Kafka's own clients take 30. */
-const requestTimeoutMs = 3000
+/** Who says nothing for two seconds is asked anew, where the leader is by then; Kafka's own clients take 30. */
+const requestTimeoutMs = 1500
 /** Longer than a cluster needs to get over any single fault; after it the outcome is unknown. */
 const deliveryTimeoutMs = 60_000
 const errorPauseMs = 100
