@@ -46,6 +46,8 @@ interface PartitionQueue {
   /** One batch at a time: order holds through every retry. */
   sending: Promise<void> | null
   nextSequence: number
+  /** How far its epoch is above the producer's. */
+  epochBumps: number
 }
 
 const defaultBatchBytes = 256 * 1024
@@ -145,7 +147,10 @@ export class Producer {
   #queue(partition: number): PartitionQueue {
     let queue = this.#queues.get(partition)
     if (queue === undefined) {
-      queue = { partition, waiting: [], waitingBytes: 0, sending: null, nextSequence: 0 }
+      queue = {
+        ...{ partition, waiting: [], waitingBytes: 0, sending: null },
+        ...{ nextSequence: 0, epochBumps: 0 },
+      }
       this.#queues.set(partition, queue)
     }
     return queue
@@ -207,6 +212,10 @@ export class Producer {
       await sleep(retryPauseMs)
       await this.#refresh()
     }
+    // It may be stored all the same. The next batch, under its sequence numbers, would be taken for its repetition and
+    // dropped; in a new epoch it counts from 0, and what is still on its way of the old one is refused (KIP-360).
+    queue.epochBumps++
+    queue.nextSequence = 0
     return { partition: queue.partition, records, baseOffset: -1, error }
   }
 
@@ -230,7 +239,7 @@ export class Producer {
       })),
       compression: this.#options.compression ?? 'none',
       producerId: this.#producerId,
-      producerEpoch: this.#producerEpoch,
+      producerEpoch: this.#producerId < 0 ? -1 : this.#producerEpoch + queue.epochBumps,
       baseSequence: this.#producerId < 0 ? -1 : queue.nextSequence,
     })
   }
