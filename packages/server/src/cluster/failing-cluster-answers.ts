@@ -2,6 +2,23 @@ import { apis } from '@trimaran/protocol'
 import { failing, NOT_ASKED } from './failing-api.ts'
 import type { FailingApi } from './failing-api.ts'
 
+const failedResources = (
+  {
+    resources,
+  }: {
+    readonly resources: readonly { readonly resourceType: number; readonly resourceName: string }[]
+  },
+  errorCode: number,
+) => ({
+  throttleTimeMs: 0,
+  responses: resources.map(({ resourceType, resourceName }) => ({
+    errorCode,
+    errorMessage: null,
+    resourceType,
+    resourceName,
+  })),
+})
+
 /** Nodes, the quorum, configurations; what is asked of a connection. */
 export const failCluster: readonly FailingApi[] = [
   failing(apis.describeCluster, ({ endpointType }, errorCode) => ({
@@ -30,24 +47,8 @@ export const failCluster: readonly FailingApi[] = [
       configs: [],
     })),
   })),
-  failing(apis.alterConfigs, ({ resources }, errorCode) => ({
-    throttleTimeMs: 0,
-    responses: resources.map(({ resourceType, resourceName }) => ({
-      errorCode,
-      errorMessage: null,
-      resourceType,
-      resourceName,
-    })),
-  })),
-  failing(apis.incrementalAlterConfigs, ({ resources }, errorCode) => ({
-    throttleTimeMs: 0,
-    responses: resources.map(({ resourceType, resourceName }) => ({
-      errorCode,
-      errorMessage: null,
-      resourceType,
-      resourceName,
-    })),
-  })),
+  failing(apis.alterConfigs, failedResources),
+  failing(apis.incrementalAlterConfigs, failedResources),
   failing(apis.describeLogDirs, (_request, errorCode) => ({
     throttleTimeMs: 0,
     errorCode,

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { apis } from '@trimaran/protocol'
 import { ClusterClient } from '../../client/index.ts'
 import { CliError, exitCodes } from '../../output.ts'
+import { controllerIn, leaderIn } from './leaders.ts'
 import type { ClusterView, Fault, Torture } from './torture.ts'
 import { waitUntil } from './wait-until.ts'
 
@@ -73,24 +74,13 @@ export class HookTorture implements Torture {
     throw new CliError('A cluster behind commands cannot be stopped in order.')
   }
 
-  async leader(partition: number): Promise<number> {
-    let leader = -1
-    const look = async (): Promise<string | null> => {
-      leader = (await this.view()).leaders[partition] ?? -1
-      return leader < 0 ? 'nobody leads' : null
-    }
-    await waitUntil(`a leader of ${this.#topic}-${partition}`, look, leaderTimeoutMs)
-    return leader
+  leader(partition: number): Promise<number> {
+    const of = { topic: this.#topic, partition, timeoutMs: leaderTimeoutMs }
+    return leaderIn(() => this.view(), of)
   }
 
-  async controller(): Promise<number> {
-    let controller = -1
-    const look = async (): Promise<string | null> => {
-      controller = (await this.view()).controller
-      return controller < 0 ? 'nobody is' : null
-    }
-    await waitUntil('an active controller', look, leaderTimeoutMs)
-    return controller
+  controller(): Promise<number> {
+    return controllerIn(() => this.view(), leaderTimeoutMs)
   }
 
   healed(): Promise<void> {

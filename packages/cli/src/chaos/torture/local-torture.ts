@@ -4,6 +4,7 @@ import { signal, spawnNode, stopNodes, waitUntilGone } from '../../local-cluster
 import { waitUntilReady } from '../../local-cluster/startup.ts'
 import { readPid, requireNode, type LocalCluster } from '../../local-cluster/state.ts'
 import { CliError } from '../../output.ts'
+import { controllerIn, leaderIn } from './leaders.ts'
 import type { ClusterView, Fault, Torture } from './torture.ts'
 import { waitUntil } from './wait-until.ts'
 
@@ -54,24 +55,13 @@ export class LocalTorture implements Torture {
     await waitUntilReady(this.#directory, { ...this.#state, nodes })
   }
 
-  async leader(partition: number): Promise<number> {
-    let leader = -1
-    const look = async (): Promise<string | null> => {
-      leader = (await this.view()).leaders[partition] ?? -1
-      return leader < 0 ? 'nobody leads' : null
-    }
-    await waitUntil(`a leader of ${this.#topic}-${partition}`, look, leaderTimeoutMs)
-    return leader
+  leader(partition: number): Promise<number> {
+    const of = { topic: this.#topic, partition, timeoutMs: leaderTimeoutMs }
+    return leaderIn(() => this.view(), of)
   }
 
-  async controller(): Promise<number> {
-    let controller = -1
-    const look = async (): Promise<string | null> => {
-      controller = (await this.view()).controller
-      return controller < 0 ? 'nobody is' : null
-    }
-    await waitUntil('an active controller', look, leaderTimeoutMs)
-    return controller
+  controller(): Promise<number> {
+    return controllerIn(() => this.view(), leaderTimeoutMs)
   }
 
   async healed(): Promise<void> {
