@@ -32,7 +32,10 @@ export const recordSizes: readonly RecordSize[] = [
 export const bootstrapOf = (addresses: readonly Address[]): string =>
   addresses.map(({ host, port }) => `${host}:${port}`).join(',')
 
-export const megabytesPerSecond = ({ bytes, elapsedMs }: Moved): number => bytes / 1_000 / elapsedMs
+export const megabytesPerSecond = ({
+  bytes,
+  elapsedMs,
+}: Pick<Moved, 'bytes' | 'elapsedMs'>): number => bytes / 1_000 / elapsedMs
 
 export async function makeTopic(
   brokers: readonly Address[],
@@ -95,11 +98,40 @@ export const consumeAll = (
   brokers: readonly Address[],
   topic: string,
   members: number | null,
+  group = `${topic}-group`,
 ): Promise<ConsumeReport> =>
   runConsume({
     bootstrapServers: bootstrapOf(brokers),
     topics: [topic],
     fromBeginning: true,
     untilEnd: true,
-    ...(members !== null && { group: `${topic}-group`, members }),
+    ...(members !== null && { group, members }),
   })
+
+export interface Passes {
+  /** Of all passes together. */
+  readonly bytes: number
+  readonly elapsedMs: number
+  /** The first one's; null: no group. */
+  readonly groupFormedMs: number | null
+}
+
+/** Whole passes, one after the other, for as long: one through what some seconds have produced may be over in 0.2 s. */
+export async function consumeFor(
+  brokers: readonly Address[],
+  topic: string,
+  members: number | null,
+  durationMs: number,
+): Promise<Passes> {
+  const pass = (at: number): Promise<ConsumeReport> =>
+    consumeAll(brokers, topic, members, `${topic}-group-${at}`)
+  const { groupFormedMs, ...first } = await pass(1)
+  let { bytes, elapsedMs } = first
+  for (let at = 2; elapsedMs < durationMs; at++) {
+    const next = await pass(at)
+    if (next.bytes === 0) throw new Error(`A pass through ${topic} has read nothing.`)
+    bytes += next.bytes
+    elapsedMs += next.elapsedMs
+  }
+  return { bytes, elapsedMs, groupFormedMs }
+}

@@ -1,5 +1,5 @@
 import {
-  consumeAll,
+  consumeFor,
   megabytesPerSecond,
   partitionCount,
   producerCount,
@@ -10,6 +10,7 @@ import {
 } from './load.ts'
 import type { Figure } from './figures.ts'
 import type { BenchContext, Measurement } from './measurement.ts'
+import { untilWrittenBack } from './page-cache.ts'
 import {
   besideNote,
   figureOf,
@@ -21,6 +22,7 @@ import {
 const usualRounds = 3
 const warmUpMs = 2_000
 const durationMs = 8_000
+const consumeMs = 5_000
 const groupMembers = 3
 
 interface Round {
@@ -49,7 +51,7 @@ export const throughput: Measurement = {
       .join(', ')
     return {
       figures,
-      settings: `${partitionCount} partitions, RF 3, min.insync.replicas 2, idempotent, batches that do not compress (${batches}), ${producerCount} producers with five requests under way per broker, ${durationMs / 1000} s after ${warmUpMs / 1000} s of warm-up; then read from the beginning to the end, once by one consumer and once by a group of ${groupMembers} (its rate counts from the first fetch, its forming is a row of its own; \`cluster up\` sets group.initial.rebalance.delay.ms to 0, Kafka's default is 3 s). MB are 10⁶ bytes, of values produced, of batches read. The load generator is that of \`trimaran perf\`, one thread. Kafka's default durability: replicated to page caches, flushed behind.${besideNote(context)}`,
+      settings: `${partitionCount} partitions, RF 3, min.insync.replicas 2, idempotent, batches that do not compress (${batches}), ${producerCount} producers with five requests under way per broker, ${durationMs / 1000} s after ${warmUpMs / 1000} s of warm-up; then, written back to the disk, read from the beginning to the end by one consumer, again and again for ${consumeMs / 1000} s, and so by groups of ${groupMembers} (their rate counts from the first fetch, the first one's forming is a row of its own; \`cluster up\` sets group.initial.rebalance.delay.ms to 0, Kafka's default is 3 s). MB are 10⁶ bytes, of values produced, of batches read. The load generator is that of \`trimaran perf\`, one thread. Kafka's default durability: replicated to page caches, flushed behind.${besideNote(context)}`,
     }
   },
 }
@@ -114,8 +116,10 @@ function measureRound(
       warmUpMs,
       durationMs,
     })
-    const consumed = await consumeAll(addresses, topic, null)
-    const group = await consumeAll(addresses, topic, groupMembers)
+    // Who produces more would be read while more of it is still on its way to the disk.
+    await untilWrittenBack()
+    const consumed = await consumeFor(addresses, topic, null, consumeMs)
+    const group = await consumeFor(addresses, topic, groupMembers, consumeMs)
     return {
       producedMegabytes: megabytesPerSecond(produced),
       producedRecords: produced.recordsPerSecond,
