@@ -1,5 +1,6 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import type { Random } from '@trimaran/common'
 
 /**
  * Of what is live after a collection. For a heap of 20 MB V8 itself adds 16 MB, its minimum. Three loaded nodes take, by
@@ -25,8 +26,13 @@ export function letHeapGrow(): void {
   setFlagsFromString('--no-parallel-scavenge')
 }
 
-/** Loading and the first election are over at the first look; clients that come earlier meet a pause like any other collection's. */
+/**
+ * Loading and the first election are over at the first look; clients that come earlier meet a pause like any other
+ * collection's. Nodes of a cluster become quiet together: each has a period of its own, up to `LOOK_SPREAD_MS` longer, so
+ * that they do not pause together.
+ */
 const LOOK_EVERY_MS = 2_000
+const LOOK_SPREAD_MS = 1_000
 /** Of a processor. A node with 10,000 idle partitions takes half of it, one that serves a hundred requests a second twice as much. */
 const QUIET_SHARE = 0.03
 /** What a collection must promise: at least as much as an idle node's own garbage of some minutes. */
@@ -41,14 +47,14 @@ const HEAP_BYTES_MAX = 64 * 1024 * 1024
  * that is about to grow. That of an idle node is not: collected when it has become quiet, it takes 15 to 30 MB less. One
  * that has not grown since is left alone.
  */
-export function releaseMemoryWhenQuiet(): void {
+export function releaseMemoryWhenQuiet(random: Random): void {
+  const periodMs = LOOK_EVERY_MS + random.between(0, LOOK_SPREAD_MS)
   let keptBytes = 0
   let cpu: NodeJS.CpuUsage | null = null
   const timer = setInterval(() => {
     const spent = cpu === null ? null : process.cpuUsage(cpu)
     cpu = process.cpuUsage()
-    const isQuiet =
-      spent === null || (spent.user + spent.system) / 1_000 <= LOOK_EVERY_MS * QUIET_SHARE
+    const isQuiet = spent === null || (spent.user + spent.system) / 1_000 <= periodMs * QUIET_SHARE
     const heap = getHeapStatistics()
     // V8 may have given memory back by itself.
     keptBytes = Math.min(keptBytes, heap.total_physical_size)
@@ -58,7 +64,7 @@ export function releaseMemoryWhenQuiet(): void {
     void collectGarbage(isThorough ? 'last-resort' : 'regular').then(() => {
       keptBytes = getHeapStatistics().total_physical_size
     })
-  }, LOOK_EVERY_MS)
+  }, periodMs)
   timer.unref()
 }
 

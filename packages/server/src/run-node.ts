@@ -113,7 +113,7 @@ async function open(
     logEvent('info', 'http served', { host: config.httpListener.host, port })
   }
   letHeapGrow()
-  releaseMemoryWhenQuiet()
+  releaseMemoryWhenQuiet(random)
   logEvent('info', 'node started', {
     clusterId,
     endpoints: host.endpoints.map(

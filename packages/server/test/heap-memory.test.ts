@@ -14,7 +14,8 @@ test('what nobody holds is gone after a collection, and the process has no gc fu
 const quietProcess = `
   import { getHeapStatistics } from 'node:v8'
   import { releaseMemoryWhenQuiet } from '${new URL('../src/heap-memory.ts', import.meta.url).href}'
-  releaseMemoryWhenQuiet()
+  import { systemRandom } from '${new URL('../src/ports/random.ts', import.meta.url).href}'
+  releaseMemoryWhenQuiet(systemRandom())
   const takes = () => getHeapStatistics().total_physical_size
   // After the first look, which is for what loading left.
   setTimeout(() => {
@@ -26,7 +27,7 @@ const quietProcess = `
       console.log(before, takes())
       clearInterval(timer)
     }, 100)
-  }, 2_500)
+  }, 3_500)
 `
 
 test(
