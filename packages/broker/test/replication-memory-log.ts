@@ -1,6 +1,6 @@
 import { assert, emptyBytes, concatBytes, partitionKey } from '@trimaran/common'
 import type { Offset, TopicId } from '@trimaran/common'
-import type { LogConfig, LogDirectory, PartitionLog } from '@trimaran/log'
+import type { DamageListener, LogConfig, LogDirectory, PartitionLog } from '@trimaran/log'
 import { forEachBatch, readBatchHeader, stampBatch } from '@trimaran/protocol'
 
 interface StoredBatch {
@@ -206,6 +206,9 @@ const positionOf = (batch: StoredBatch) => ({
 export class MemoryLogs {
   readonly logsByKey = new Map<string, MemoryLog>()
   readonly deleted: string[] = []
+  readonly aside: string[] = []
+  /** A read has met it. */
+  foundDamage: DamageListener = () => {}
   highWatermarks = new Map<string, Offset>()
   failed = null
 
@@ -248,7 +251,14 @@ export class MemoryLogs {
     return this.highWatermarks.get(`${topicName}-${partition}`)
   }
   checkpointRecoveryPoints(): void {}
-  setAside(): void {}
+  /** Of an open log; a test that has damaged ones from the start replaces it. */
+  setAside(topicId: TopicId, partition: number): void {
+    const key = partitionKey(topicId, partition)
+    if (this.logsByKey.delete(key)) this.aside.push(key)
+  }
+  onDamage(listener: DamageListener): void {
+    this.foundDamage = listener
+  }
   damaged(): [] {
     return []
   }

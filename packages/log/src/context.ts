@@ -25,6 +25,8 @@ export interface LogContext {
   /** Set by the first failed write or fsync; no log of the directory takes an append after that. */
   readonly failed: ClusterError | null
   fail(error: unknown, path: string): ClusterError
+  /** Stored bytes of the log in that directory are not what was stored. */
+  damaged(directory: string, error: ClusterError): void
   /** A truncation went below what the recovery-point checkpoint says: it must be rewritten before the next append. */
   recoveryPointFell(log: RecoveryPointOf): void
   /** An fsync of a segment took so long. */

@@ -30,6 +30,7 @@ export class DirectoryContext implements LogContext {
   readonly tails: TailBudget
   readonly indexes: LoadedIndexes<Segment>
   readonly #recoveryPointFell: (log: RecoveryPointOf) => void
+  readonly #damaged: (directory: string, error: ClusterError) => void
   readonly #flushed: ((elapsedMs: number) => void) | undefined
   readonly #waiting = new Set<() => void>()
   #trashCount = 0
@@ -47,6 +48,7 @@ export class DirectoryContext implements LogContext {
     readonly birthsPerTurn: number
     readonly warmBytes: number
     readonly recoveryPointFell: (log: RecoveryPointOf) => void
+    readonly damaged: (directory: string, error: ClusterError) => void
     readonly flushed: ((elapsedMs: number) => void) | undefined
   }) {
     this.disk = options.disk
@@ -55,6 +57,7 @@ export class DirectoryContext implements LogContext {
     this.warmBytes = options.warmBytes
     this.#names = new SharedSync(() => options.disk.syncDirectoryLater(options.directory))
     this.#recoveryPointFell = options.recoveryPointFell
+    this.#damaged = options.damaged
     this.#flushed = options.flushed
     this.files = new FilePool(options.disk, options.openFileCountMax)
     this.births = new Births(options.clock, options.birthsPerTurn)
@@ -74,6 +77,10 @@ export class DirectoryContext implements LogContext {
     this.#failed = error
     this.logEvent('error', 'log directory failed', { path, code: error.code, err: error })
     return error
+  }
+
+  damaged(directory: string, error: ClusterError): void {
+    this.#damaged(directory, error)
   }
 
   recoveryPointFell(log: RecoveryPointOf): void {

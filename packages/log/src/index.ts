@@ -1,6 +1,7 @@
 export type { CheckpointEntry } from './checkpoints.ts'
 export { defaultLogConfig, type LogConfig } from './config.ts'
 export {
+  type DamageListener,
   type DamagedLog,
   LogDirectory,
   type LogDirectoryOptions,

@@ -37,6 +37,8 @@ export interface NewLog {
 }
 
 /** A log whose stored bytes are not what they must be. It is not served; `setAside` makes room for a fresh replica. */
+export type DamageListener = (topicId: TopicId, partition: number, error: ClusterError) => void
+
 export interface DamagedLog {
   readonly topicId: TopicId
   readonly topicName: string
@@ -66,6 +68,7 @@ export class LogDirectory {
     makeDirectory: (path, log) => this.#makeDirectory(path, log),
   }
   readonly #damaged = new Map<string, DamagedLog>()
+  #onDamage: DamageListener = () => {}
 
   private constructor(options: LogDirectoryOptions) {
     const { disk, directory } = options
@@ -80,6 +83,7 @@ export class LogDirectory {
       openFileCountMax: options.openFileCountMax ?? openFileCountMax,
       birthsPerTurn: options.birthsPerTurn ?? birthsPerTurn,
       warmBytes: options.warmBytes ?? warmBytes,
+      damaged: (path, error) => this.#damageFound(path, error),
       recoveryPointFell: log => this.#checkpoints.lowerRecoveryPoint(log, this.#logs.values()),
       flushed: options.flushed,
     })
@@ -115,6 +119,16 @@ export class LogDirectory {
 
   damaged(): Iterable<DamagedLog> {
     return this.#damaged.values()
+  }
+
+  /** `listener` hears of open logs in which a read has met damage, each time one does; it must not change logs at once. */
+  onDamage(listener: DamageListener): void {
+    this.#onDamage = listener
+  }
+
+  #damageFound(directory: string, error: ClusterError): void {
+    const damaged = [...this.#logs.values()].find(log => log.directory === directory)
+    if (damaged !== undefined) this.#onDamage(damaged.topicId, damaged.partition, error)
   }
 
   /** @throws ClusterError CORRUPT if this partition's log is here and damaged */
@@ -174,8 +188,13 @@ export class LogDirectory {
     return moved
   }
 
-  /** Renames a damaged log aside, so that `create` can begin a fresh one to be fetched from the leader. */
+  /** Renames a damaged log aside, open or not, so that `create` can begin a fresh one to be fetched from the leader. */
   setAside(topicId: TopicId, partition: number): void {
+    const open = this.log(topicId, partition)
+    if (open !== undefined) {
+      this.#removeLog(open, 'stray')
+      return
+    }
     const key = partitionKey(topicId, partition)
     const damaged = this.#damaged.get(key)
     if (damaged === undefined) return

@@ -403,13 +403,14 @@ export class Segments implements SegmentOwner, UnbornFile {
   }
 
   #reportDamage(err: ClusterError): void {
+    this.context.damaged(this.directory, err)
     const nowMs = this.context.clock.monotonicMs()
     if (nowMs - this.#damageReportedMs < damageReportIntervalMs) return
     this.#damageReportedMs = nowMs
     this.context.logEvent('error', 'damaged records are not served', {
       directory: this.directory,
       err,
-      hint: 'stop this node, remove the directory and start the node: it fetches the partition anew',
+      hint: 'once another replica is in sync, it takes over and this one is fetched anew',
     })
   }
 

@@ -75,6 +75,26 @@ test('damage below the high watermark with good batches after it is not cut away
   expect(bench.directory.highWatermark(topicName, 0)).toBe(0)
 })
 
+test('damage that a read meets is told to who listens, and the open log can be set aside', () => {
+  const bench = new Bench()
+  tenBatches(bench)
+  bench.kill('process')
+  const told: unknown[] = []
+  bench.directory.onDamage((...damage) => told.push(damage))
+  bench.disk.flip(logFile(bench, 5), (200 + 70) * 8)
+  const read = (): unknown => bench.log.read(7, { maxBytes: 1e6, endOffset: 10, minOneBatch: true })
+  for (const at of [1, 2]) {
+    expect(read).toThrow(expect.objectContaining({ code: 'CORRUPT' }))
+    expect(told.length).toBe(at)
+  }
+  const error = expect.objectContaining({ code: 'CORRUPT' })
+  expect(told.at(-1)).toEqual([topicId, 0, error])
+  bench.directory.setAside(topicId, 0)
+  expect(bench.directory.log(topicId, 0)).toBe(undefined)
+  expect(bench.disk.list('data')).toContain(`orders-0.${topicId}-stray`)
+  expect(bench.log).toMatchObject({ logStartOffset: 0, logEndOffset: 0 })
+})
+
 test('damage above the high watermark is cut with everything after it', () => {
   const bench = new Bench()
   tenBatches(bench)

@@ -15,11 +15,13 @@ const maxPartitionsPerRequest = 1_000
 interface LostLeadership {
   readonly topicId: TopicId
   readonly partition: number
+  /** Only if another one can lead: without, the partition would have no leader, and this one serves. */
+  readonly isServing: boolean
 }
 
 /**
- * Leaderships that this broker cannot exercise: its log of the partition failed or is damaged. It asks the controller for
- * an ISR without itself, which is to say: let another one lead. Asked again, with the newest epochs, until the metadata
+ * Leaderships that this broker cannot exercise, or not wholly: its log of the partition failed or is damaged. It asks the
+ * controller for an ISR without itself, which is to say: let another one lead. Asked again, with the newest epochs, until the metadata
  * names another leader or none. Bounded by the partitions of the broker.
  */
 export class LostLeaderships {
@@ -41,8 +43,8 @@ export class LostLeaderships {
     this.#endOfTurn = new EndOfTurn(options.context.clock, () => this.#send())
   }
 
-  giveUp(topicId: TopicId, partition: number): void {
-    this.#lost.set(partitionKey(topicId, partition), { topicId, partition })
+  giveUp(topicId: TopicId, partition: number, { isServing = false } = {}): void {
+    this.#lost.set(partitionKey(topicId, partition), { topicId, partition, isServing })
     if (!this.#cancelRetry) this.#endOfTurn.request()
   }
 
@@ -52,10 +54,11 @@ export class LostLeaderships {
     this.#cancelRetry?.()
   }
 
-  #led({ topicId, partition }: LostLeadership): PartitionImage | null {
+  #led({ topicId, partition, isServing }: LostLeadership): PartitionImage | null {
     const { table, brokerId } = this.#context
     const image = table.image.topicsById.get(topicId)?.partitions[partition]
-    return image?.leader === brokerId ? image : null
+    if (image?.leader !== brokerId) return null
+    return isServing && image.isr.length < 2 ? null : image
   }
 
   #send(): void {

@@ -9,6 +9,7 @@ import type { ControllerChannel, ReplicaFetchRequest, ReplicaFetchResponse } fro
 import { BrokerMetrics } from '../metrics.ts'
 import { ConsumerReads } from './consumer-reads.ts'
 import type { ReplicationContext } from './context.ts'
+import { DamagedReplicas } from './damaged-replicas.ts'
 import { Deletions } from './deletions.ts'
 import { Flusher } from './flusher.ts'
 import { FollowerSide } from './follower-side.ts'
@@ -70,6 +71,7 @@ export class ReplicaManager implements Replicas {
   readonly #housekeeping: Housekeeping
   readonly #deletions: Deletions
   readonly #lostLeaderships: LostLeaderships
+  readonly #damage: DamagedReplicas
   readonly #listeners = new Set<LeadershipListener>()
   readonly #turns: Turns
   readonly #owner: PartitionOwner = {
@@ -122,6 +124,15 @@ export class ReplicaManager implements Replicas {
     })
     this.#deletions = new Deletions({ context, controller })
     this.#lostLeaderships = new LostLeaderships({ context, controller })
+    this.#damage = new DamagedReplicas({
+      context,
+      lostLeaderships: this.#lostLeaderships,
+      unfollow: partition => this.#followerSide.unfollow(partition),
+    })
+    logs.onDamage((topicId, number, error) => {
+      const partition = this.#table.get(topicId, number)
+      if (partition) this.#damage.found(partition, error)
+    })
   }
 
   // Metadata
@@ -197,12 +208,14 @@ export class ReplicaManager implements Replicas {
     }
     if (partition.leading?.leaderEpoch === image.leaderEpoch) {
       this.#leaderSide.metadata(partition, image)
+      this.#damage.handOver(partition)
       return
     }
     this.#followerSide.unfollow(partition)
     // Led on in a newer epoch: what is parked was appended in the old one, and its fate is open.
     this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
     this.#leaderSide.lead(partition, image)
+    this.#damage.handOver(partition)
     this.#context.events.tell('partition leader', () => ({
       topic: topicName,
       partition: image.partition,
@@ -218,12 +231,16 @@ export class ReplicaManager implements Replicas {
   }
 
   #follow({ topicId, topicName, image }: LocalPartition): void {
+    if (this.#damage.mayBeginAnew(topicId, image)) {
+      this.#unhost(topicId, image.partition)
+      this.#beginAnew(topicId, topicName, image.partition)
+    }
     const partition = this.#host(topicId, topicName, image)
     if (!partition) return
     const before = partition.following
     this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
     partition.image = image
-    if (partition.failure) return
+    if (partition.failure || this.#damage.has(topicId, image.partition)) return
     const isSame = before?.leader === image.leader && before.leaderEpoch === image.leaderEpoch
     if (isSame) return
     this.#followerSide.unfollow(partition)
@@ -269,28 +286,37 @@ export class ReplicaManager implements Replicas {
     )
     this.#table.damaged.delete(key)
     if (!damaged) return false
-    const fields = { topic: topicName, partition: image.partition, err: damaged.error }
     if (image.isr.includes(brokerId)) {
       this.#table.damaged.add(key)
+      const fields = { topic: topicName, partition: image.partition, err: damaged.error }
       this.#context.logEvent('error', 'partition offline', fields)
       if (image.leader === brokerId) this.#lostLeaderships.giveUp(topicId, image.partition)
       return true
     }
-    logs.setAside(topicId, image.partition)
-    this.#context.logEvent('warn', 'damaged replica begins anew', fields)
+    this.#beginAnew(topicId, topicName, image.partition)
     return false
+  }
+
+  #beginAnew(topicId: TopicId, topic: string, partition: number): void {
+    this.#options.logs.setAside(topicId, partition)
+    this.#damage.begun(topicId, partition)
+    this.#context.logEvent('warn', 'damaged replica begins anew', { topic, partition })
+  }
+
+  #unhost(topicId: TopicId, number: number): void {
+    const partition = this.#table.get(topicId, number)
+    if (!partition) return
+    this.#followerSide.unfollow(partition)
+    this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
+    this.#table.remove(partition)
+    this.#leaderSide.sessions.unhosted(partition)
+    this.#reads.purgatory.wake(partition)
   }
 
   #delete(topicId: TopicId, number: number): void {
     this.#table.damaged.delete(partitionKey(topicId, number))
-    const partition = this.#table.get(topicId, number)
-    if (partition) {
-      this.#followerSide.unfollow(partition)
-      this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
-      this.#table.remove(partition)
-      this.#leaderSide.sessions.unhosted(partition)
-      this.#reads.purgatory.wake(partition)
-    }
+    this.#damage.forget(topicId, number)
+    this.#unhost(topicId, number)
     const { logs } = this.#options
     if (logs.log(topicId, number)) logs.delete(topicId, number)
     else logs.setAside(topicId, number)

@@ -1,0 +1,85 @@
+import { type ClusterError, partitionKey, type TopicId } from '@trimaran/common'
+import type { PartitionImage } from '@trimaran/metadata'
+import type { ReplicationContext } from './context.ts'
+import type { LostLeaderships } from './lost-leaderships.ts'
+import type { Partition } from './partition.ts'
+
+/** Whose new copy is damaged too has another problem, that further copies would only make larger. */
+const onceInMs = 3_600_000
+
+/**
+ * Replicas that have met stored bytes which are not what was stored, while they run. Checksums keep those from being served,
+ * and other replicas have them whole: a leader goes on with the rest of its log until another member of the ISR leads, a
+ * follower stops fetching until the leader has taken it out of the ISR. Then the log is set aside and fetched anew. As long
+ * as nobody else is in sync, this replica is the best there is, and stays. Bounded by the partitions of the broker.
+ */
+export class DamagedReplicas {
+  readonly #context: ReplicationContext
+  readonly #lostLeaderships: LostLeaderships
+  readonly #unfollow: (partition: Partition) => void
+  readonly #keys = new Set<string>()
+  /** When each began anew. */
+  readonly #begunMs = new Map<string, number>()
+
+  constructor(options: {
+    readonly context: ReplicationContext
+    readonly lostLeaderships: LostLeaderships
+    readonly unfollow: (partition: Partition) => void
+  }) {
+    this.#context = options.context
+    this.#lostLeaderships = options.lostLeaderships
+    this.#unfollow = options.unfollow
+  }
+
+  has(topicId: TopicId, partition: number): boolean {
+    return this.#keys.size > 0 && this.#keys.has(partitionKey(topicId, partition))
+  }
+
+  found(partition: Partition, error: ClusterError): void {
+    const { topicId, topicName, partition: number } = partition
+    const key = partitionKey(topicId, number)
+    if (partition.failure || this.#keys.has(key)) return
+    const begunMs = this.#begunMs.get(key) ?? -Infinity
+    if (this.#context.clock.monotonicMs() < begunMs + onceInMs) return
+    this.#keys.add(key)
+    this.#context.logEvent('error', 'replica damaged', {
+      topic: topicName,
+      partition: number,
+      role: partition.role,
+      isr: partition.isr,
+      err: error,
+    })
+    if (partition.leading) this.handOver(partition)
+    else this.#unfollow(partition)
+  }
+
+  /** Whenever the ISR of a led partition may have got another member. */
+  handOver({ topicId, partition, image }: Partition): void {
+    if (!this.has(topicId, partition) || image.isr.length < 2) return
+    this.#lostLeaderships.giveUp(topicId, partition, { isServing: true })
+  }
+
+  /** Whether the log may go: what it holds is not counted on any more. */
+  mayBeginAnew(topicId: TopicId, image: PartitionImage): boolean {
+    const { brokerId } = this.#context
+    return (
+      this.has(topicId, image.partition) &&
+      image.leader !== brokerId &&
+      !image.isr.includes(brokerId)
+    )
+  }
+
+  /** The log was set aside. */
+  begun(topicId: TopicId, partition: number): void {
+    const key = partitionKey(topicId, partition)
+    this.#keys.delete(key)
+    this.#begunMs.set(key, this.#context.clock.monotonicMs())
+  }
+
+  /** The replica is gone. */
+  forget(topicId: TopicId, partition: number): void {
+    const key = partitionKey(topicId, partition)
+    this.#keys.delete(key)
+    this.#begunMs.delete(key)
+  }
+}
