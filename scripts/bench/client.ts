@@ -25,6 +25,13 @@ export interface TopicLayout {
   readonly addresses: ReadonlyMap<number, Address>
 }
 
+/** Of `host:port,…`. */
+export const addressesOf = (bootstrapServers: string): Address[] =>
+  bootstrapServers.split(',').map(server => {
+    const at = server.lastIndexOf(':')
+    return { host: server.slice(0, at), port: Number(server.slice(at + 1)) }
+  })
+
 export async function connect(address: Address): Promise<KafkaConnection> {
   return KafkaConnection.connect({ ...address, clientId: 'trimaran-bench' })
 }

@@ -16,7 +16,7 @@ import type { BenchContext, Measurement } from './measurement.ts'
 import { ProcessCluster } from './process-cluster.ts'
 import { noteOf } from './turns.ts'
 
-const usualRounds = 20
+const usualRounds = 50
 /** Each waits out a session of nine seconds and the start of a JVM. */
 const besideRounds = 5
 /** So long may a fail-over take before it counts as none. */
@@ -47,7 +47,7 @@ export const failover: Measurement = {
           samples,
           ...(beside !== null && { beside }),
           must: [
-            { of: 'median', below: 500 },
+            { of: 'median', below: 300 },
             { of: 'max', below: 1000 },
           ],
           ratioMust: { below: 0.06 },

@@ -29,6 +29,7 @@ import {
   type Results,
 } from './report.ts'
 import { WarmCluster } from './running.ts'
+import { silentPartition } from './silent-partition.ts'
 import { simulator } from './simulator.ts'
 import { startInProcess } from './start-in-process.ts'
 import { startProcesses } from './start-processes.ts'
@@ -42,6 +43,7 @@ const measurements: readonly Measurement[] = [
   memory,
   idle,
   failover,
+  silentPartition,
   topics,
   trickle,
   simulator,
