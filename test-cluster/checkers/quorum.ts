@@ -3,18 +3,14 @@ import type { Message, QuorumWrite, RaftDriver } from '@trimaran/raft'
 import { QuorumChecker } from '@trimaran/raft/testing'
 
 /**
- * R1-R9, R11, R12, R14, R17 of the metadata quorum: the checker that the quorum's own simulation uses, on nodes that have
+ * R1-R9, R11, R12, R14, R16, R17 of the metadata quorum: the checker that the quorum's own simulation uses, on nodes that have
  * everything else on top.
  */
 export class QuorumProperties {
   readonly #checker: QuorumChecker
   readonly #nowMs: () => number
 
-  constructor(options: {
-    readonly voters: readonly NodeId[]
-    readonly fetchTimeoutMs: number
-    readonly nowMs: () => number
-  }) {
+  constructor(options: { readonly fetchTimeoutMs: number; readonly nowMs: () => number }) {
     this.#checker = new QuorumChecker(options)
     this.#nowMs = options.nowMs
   }
@@ -25,6 +21,14 @@ export class QuorumProperties {
 
   get committed(): number {
     return this.#checker.committed.length - 1
+  }
+
+  get voterChanges(): number {
+    return this.#checker.voterChanges
+  }
+
+  askedToAdd(nodeId: NodeId): void {
+    this.#checker.askedToAdd(nodeId)
   }
 
   started(nodeId: NodeId, driver: RaftDriver): void {

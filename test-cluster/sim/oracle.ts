@@ -26,14 +26,13 @@ export class Oracle {
   constructor(options: {
     readonly world: World
     readonly nodes: readonly SimNode[]
-    readonly voters: readonly NodeId[]
     readonly fetchTimeoutMs: number
     readonly properties: ReadonlyMap<string, string>
   }) {
-    const { world, nodes, voters, fetchTimeoutMs, properties } = options
+    const { world, nodes, fetchTimeoutMs, properties } = options
     this.#world = world
     this.#nodes = nodes
-    this.quorum = new QuorumProperties({ voters, fetchTimeoutMs, nowMs: () => world.nowMs })
+    this.quorum = new QuorumProperties({ fetchTimeoutMs, nowMs: () => world.nowMs })
     this.metadata = new MetadataChecker(
       emptyImage,
       (image, topic) => effectiveTopicConfig(image, properties, topic.name).minInsyncReplicas,

@@ -109,7 +109,6 @@ export class Simulation {
     this.#oracle = new Oracle({
       world,
       nodes: this.#nodes,
-      voters,
       fetchTimeoutMs: this.#swarm.fetchTimeoutMs,
       properties: this.#swarm.properties,
     })

@@ -33,6 +33,10 @@ export interface Bugs {
   readonly forgetVote: boolean
   /** A voter counts by its id, whatever disk it has. */
   readonly countLostDisks: boolean
+  /** The voters change again before the last change is committed. */
+  readonly manyChangesAtOnce: boolean
+  /** A voter that was removed on purpose comes back by itself. */
+  readonly removedReturns: boolean
 }
 
 export const noBugs: Bugs = Object.freeze({
@@ -51,4 +55,6 @@ export const noBugs: Bugs = Object.freeze({
   acceptOldAnswers: false,
   forgetVote: false,
   countLostDisks: false,
+  manyChangesAtOnce: false,
+  removedReturns: false,
 })

@@ -1,9 +1,10 @@
-import type { Clock, LogEvent, NodeId, Offset, QuorumEpoch, Random } from '@trimaran/common'
+import type { Clock, LogEvent, NodeId, Offset, QuorumEpoch, Random, Uuid } from '@trimaran/common'
 import type { Bugs } from './bugs.ts'
 import type { Envelope, Input, Notice } from './effects.ts'
 import { defaultLimits, entryOverheadBytes, type Limits } from './limits.ts'
 import { describe as describeMajority } from './majority.ts'
-import type { Message, SnapshotId, Voter } from './messages.ts'
+import type { VoterRefusal } from './membership.ts'
+import type { Message, SnapshotId, Voter, VoterChange } from './messages.ts'
 import type { DurableState, QuorumStore, RaftConfig, RaftListener, RaftNetwork } from './ports.ts'
 import { Raft } from './raft.ts'
 import type { Role } from './roles.ts'
@@ -45,6 +46,7 @@ export interface RaftStatus {
 
 export interface ReplicaStatus {
   readonly nodeId: NodeId
+  readonly directoryId: Uuid | null
   readonly isVoter: boolean
   readonly endOffset: Offset
   readonly lastFetchMs: number
@@ -110,6 +112,17 @@ export class RaftDriver {
     if (!this.#raft.leads) return null
     this.#feed({ kind: 'propose', payloads })
     return { epoch, baseOffset, endOffset: baseOffset + payloads.length }
+  }
+
+  /** One voter more or less. Committed as any proposal is; nothing has changed where there is a refusal. */
+  changeVoters(change: VoterChange): Proposal | VoterRefusal {
+    if (this.#stopped) return 'notLeading'
+    const refusal = this.#raft.refusalOf(change, this.#options.clock.monotonicMs())
+    if (refusal !== null) return refusal
+    const { epoch, log } = this.#raft.state
+    const baseOffset = log.endOffset
+    this.#feed({ kind: 'changeVoters', change })
+    return { epoch, baseOffset, endOffset: baseOffset + 1 }
   }
 
   /** The listener's state after applying everything below `endOffset`. An older one than the present is ignored. */
@@ -277,6 +290,7 @@ export class RaftDriver {
       // A lost disk shows here: its voter goes, and comes back with another directory.
       const before = this.#lastVoters
       this.#lastVoters = voters.current
+      this.#options.listener.votersChanged?.(voters.current)
       if (before !== null && before.length > 0) {
         const now = voters.current.map(each => `${each.nodeId}:${each.directoryId ?? 'unknown'}`)
         this.#options.logEvent?.('info', 'quorum voters changed', { nodeId, epoch, voters: now })
@@ -295,6 +309,7 @@ export class RaftDriver {
     const nowMs = this.#options.clock.monotonicMs()
     const self: ReplicaStatus = {
       nodeId: q.nodeId,
+      directoryId: q.config.directoryId,
       isVoter: q.isVoter,
       endOffset: q.log.endOffset,
       lastFetchMs: nowMs,
@@ -302,6 +317,7 @@ export class RaftDriver {
     }
     const others = [...q.role.replicas.values()].map(replica => ({
       nodeId: replica.nodeId,
+      directoryId: replica.directoryId,
       isVoter: q.voters.has(replica.nodeId, replica.directoryId),
       endOffset: replica.endOffset,
       lastFetchMs: replica.lastFetchMs,

@@ -1,12 +1,13 @@
 import { assert } from '@trimaran/common'
 import type { NodeId, Offset, QuorumEpoch } from '@trimaran/common'
-import type { Entry, Message } from './messages.ts'
+import type { Entry, Message, VoterChange } from './messages.ts'
 import type { CommittedEntry, DurableVote, QuorumWrite, Snapshot } from './ports.ts'
 
 export type Input =
   | { readonly kind: 'start' }
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
   | { readonly kind: 'propose'; readonly payloads: readonly Uint8Array[] }
+  | { readonly kind: 'changeVoters'; readonly change: VoterChange }
   /** The write of this id, and every earlier one, survives power loss. */
   | { readonly kind: 'persisted'; readonly writeId: number }
   | { readonly kind: 'peerGone'; readonly nodeId: NodeId }

@@ -86,9 +86,10 @@ export function onEndQuorumEpoch(q: Quorum, from: NodeId, message: EndQuorumEpoc
 /** A broken connection is evidence (design decision 15): ask the others at once whether they lost the leader, too. */
 export function onPeerGone(q: Quorum, nodeId: NodeId): void {
   q.unreachable.add(nodeId)
+  q.linked.delete(nodeId)
   const { role } = q
   if (role.kind === 'follower' && role.leaderId === nodeId) {
-    if (!q.isVoter) becomeUnattached(q)
+    if (!q.mayStand) becomeUnattached(q)
     else {
       const soonMs = q.nowMs + q.random.between(staggerMs.min, staggerMs.max)
       role.timesOutAtMs = Math.min(role.timesOutAtMs, soonMs)
@@ -102,6 +103,7 @@ export function onPeerGone(q: Quorum, nodeId: NodeId): void {
 
 export function onPeerReachable(q: Quorum, nodeId: NodeId): void {
   q.unreachable.delete(nodeId)
+  q.linked.add(nodeId)
   const { role } = q
   const isPeer = q.peers.includes(nodeId)
   switch (role.kind) {
@@ -193,7 +195,7 @@ function defer(q: Quorum): void {
 
 /** Somebody with a shorter log stands in vain: whoever knows of a longer one need not wait a timeout to win. */
 function standSoon(q: Quorum): void {
-  if (!q.isVoter || hearsLeader(q, null)) return
+  if (!q.mayStand || hearsLeader(q, null)) return
   const atMs = q.nowMs + q.random.between(lostRoundBackoffMs.min, lostRoundBackoffMs.max)
   const { role } = q
   if (role.kind === 'unattached' && role.standsAtMs !== Infinity) {

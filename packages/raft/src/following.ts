@@ -16,7 +16,7 @@ export function onFetchResponse(q: Quorum, from: NodeId, response: FetchResponse
   if (response.outcome === 'notLeader') {
     // The leader itself says so: it has resigned or was restarted, and never leads this epoch again.
     if (response.fetchId !== role.fetchId) return
-    if (q.isVoter) becomeProspective(q)
+    if (q.mayStand) becomeProspective(q)
     else becomeUnattached(q)
     return
   }
@@ -118,6 +118,7 @@ function askWhoLeads(q: Quorum): void {
     ...bootstrapVoters.map(voter => voter.nodeId),
   ])
   known.delete(q.nodeId)
+  if (known.size === 0) for (const nodeId of q.linked) known.add(nodeId)
   const to = [...known][role.asked % Math.max(1, known.size)]
   const once = q.random.between(askLeaderMs.min, askLeaderMs.max)
   const waitMs = once * 2 ** Math.min(Math.floor(role.asked / Math.max(1, known.size)), 10)

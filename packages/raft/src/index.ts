@@ -1,4 +1,5 @@
 export * from './driver.ts'
+export type { VoterRefusal } from './membership.ts'
 export * from './messages.ts'
 export * from './ports.ts'
 export { decodeVoters, encodeVoters } from './voters.ts'

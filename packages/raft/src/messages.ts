@@ -16,11 +16,28 @@ export interface Voter {
   readonly port: number
 }
 
+/** Whom the log names. */
+export interface VoterSet {
+  readonly voters: readonly Voter[]
+  /** Taken out because their disk is lost: each may come back by itself. Who was removed on purpose is not here. */
+  readonly lost: readonly Voter[]
+}
+
+/** What an operator asks for (KIP-853). */
+export type VoterChange =
+  | { readonly kind: 'add'; readonly voter: Voter }
+  | { readonly kind: 'remove'; readonly nodeId: NodeId; readonly directoryId: Uuid | null }
+
 export interface SnapshotId {
   /** Exclusive: the snapshot holds what entries below it made. */
   readonly endOffset: Offset
   /** Epoch of the last entry in it. */
   readonly epoch: QuorumEpoch
+}
+
+export interface NodeAddress {
+  readonly host: string
+  readonly port: number
 }
 
 /** KRaft dialect: followers and observers pull (KIP-595, KIP-630, KIP-853, KIP-996, KIP-1166). */
@@ -66,6 +83,8 @@ export type Message =
       readonly epoch: QuorumEpoch
       /** Who leads `epoch` as far as the sender knows; the sender itself where `outcome` is not `notLeader`. */
       readonly leaderId: NodeId | null
+      /** With `notLeader`: where that leader is, for who knows the cluster by a few addresses only. */
+      readonly leaderAddress: NodeAddress | null
       readonly outcome: 'entries' | 'diverging' | 'snapshot' | 'notLeader'
       readonly highWatermark: Offset
       readonly logStartOffset: Offset

@@ -1,5 +1,5 @@
 import type { NodeId, Offset, QuorumEpoch, Uuid } from '@trimaran/common'
-import type { Entry, Message, SnapshotId } from './messages.ts'
+import type { Entry, Message, SnapshotId, Voter } from './messages.ts'
 
 /** What a voter must not forget: written before any answer that claims it. */
 export interface DurableVote {
@@ -57,6 +57,8 @@ export interface RaftListener {
   /** This node does not lead any more; what it proposed and did not see committed has an unknown outcome. */
   resigned(epoch: QuorumEpoch): void
   leaderChanged(epoch: QuorumEpoch, leaderId: NodeId | null): void
+  /** Whom the log names by now, committed or not: where to reach those who are new. */
+  votersChanged?(voters: readonly Voter[]): void
 }
 
 export interface CommittedEntry {

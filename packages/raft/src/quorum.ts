@@ -7,10 +7,10 @@ import { lostRoundBackoffMs } from './limits.ts'
 import type { Limits } from './limits.ts'
 import { LogView } from './log-view.ts'
 import { majorityOf } from './majority.ts'
-import type { Entry, Message, SnapshotId } from './messages.ts'
+import type { Entry, Message, NodeAddress, SnapshotId } from './messages.ts'
 import type { CommittedEntry, DurableState, RaftConfig, Snapshot } from './ports.ts'
 import type { Role } from './roles.ts'
-import { decodeVoters, encodeVoters, VoterHistory } from './voters.ts'
+import { decodeVoters, encodeVoters, noVoters, VoterHistory } from './voters.ts'
 
 /**
  * What a node of the quorum knows, and the few ways to change it. Every change of what is durable goes through here, and
@@ -27,6 +27,8 @@ export class Quorum {
   readonly voters: VoterHistory
   /** Peers whose link is known to be broken: evidence, where silence is none. */
   readonly unreachable = new Set<NodeId>()
+  /** Peers whose link is known to be up: whom to ask where nothing else is known of the cluster. */
+  readonly linked = new Set<NodeId>()
   nowMs = 0
   role: Role = { kind: 'unattached', standsAtMs: Infinity, asksAtMs: Infinity, asked: 0 }
   epoch: QuorumEpoch
@@ -71,7 +73,7 @@ export class Quorum {
     assert(durable.logStartOffset === snapshotEnd, 'the log starts where the snapshot ends')
     this.log = new LogView(durable.snapshot?.id ?? null, durable.entries)
     this.voters = new VoterHistory(
-      durable.snapshot === null ? [] : decodeVoters(durable.snapshot.voters),
+      durable.snapshot === null ? noVoters : decodeVoters(durable.snapshot.voters),
       bugs.countLostDisks,
     )
     durable.entries.forEach((entry, at) => this.#noteVoters(snapshotEnd + at, entry))
@@ -87,6 +89,17 @@ export class Quorum {
 
   get isVoter(): boolean {
     return this.voters.has(this.config.nodeId, this.config.directoryId)
+  }
+
+  /**
+   * A voter, or one until a change that may never be committed: its log may be the longest of all, and nobody else can be
+   * elected then (Raft §4.2.2). It does not count itself.
+   */
+  get mayStand(): boolean {
+    if (this.isVoter) return true
+    const { nodeId, directoryId } = this.config
+    const isPending = this.voters.lastChangeOffset >= this.highWatermark
+    return isPending && this.voters.had(nodeId, directoryId)
   }
 
   /** Voters other than this node. */
@@ -174,6 +187,7 @@ export class Quorum {
       fetchId,
       epoch: this.epoch,
       leaderId: this.vouchedLeaderId,
+      leaderAddress: this.#addressOf(this.vouchedLeaderId),
       outcome: 'notLeader',
       highWatermark: this.highWatermark,
       logStartOffset: this.log.startOffset,
@@ -283,6 +297,11 @@ export class Quorum {
       this.#outstanding.push({ id: this.#nextWriteId++, epoch, endOffset: this.log.endOffset })
     }
     return effects
+  }
+
+  #addressOf(nodeId: NodeId | null): NodeAddress | null {
+    const voter = this.voters.current.find(each => each.nodeId === nodeId)
+    return voter === undefined ? null : { host: voter.host, port: voter.port }
   }
 
   #persistVote(): void {

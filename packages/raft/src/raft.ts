@@ -15,10 +15,18 @@ import {
 import { fetchIfDue, onFetchResponse } from './following.ts'
 import { coldStartMs, defaultLimits } from './limits.ts'
 import type { Limits } from './limits.ts'
-import type { Message } from './messages.ts'
+import { refusalOf } from './membership.ts'
+import type { VoterRefusal } from './membership.ts'
+import type { Message, VoterChange } from './messages.ts'
 import type { DurableState, RaftConfig } from './ports.ts'
 import { Quorum } from './quorum.ts'
-import { advanceHighWatermark, onFetchRequest, onLeaderTime, propose } from './replication.ts'
+import {
+  advanceHighWatermark,
+  changeVoters,
+  onFetchRequest,
+  onLeaderTime,
+  propose,
+} from './replication.ts'
 import { onFetchSnapshotRequest, onFetchSnapshotResponse, saveSnapshot } from './snapshot.ts'
 import { becomeFollower, becomeLeader, becomeResigned, becomeUnattached } from './transitions.ts'
 import { encodeVoters } from './voters.ts'
@@ -45,6 +53,12 @@ export class Raft {
   get leads(): boolean {
     const { role } = this.#q
     return role.kind === 'leader' && role.announced
+  }
+
+  /** Why a change of the voters cannot begin now; null: it can. */
+  refusalOf(change: VoterChange, nowMs: number): VoterRefusal | null {
+    this.#q.nowMs = nowMs
+    return refusalOf(this.#q, change)
   }
 
   /** Read-only for everyone but the core. */
@@ -107,6 +121,9 @@ export class Raft {
       case 'propose':
         propose(q, input.payloads)
         break
+      case 'changeVoters':
+        changeVoters(q, input.change)
+        break
       case 'persisted':
         q.notePersisted(input.writeId)
         countVotes(q)
@@ -139,7 +156,7 @@ function start(q: Quorum): void {
   if (q.snapshot !== null) q.out.notice({ kind: 'snapshotLoaded', snapshot: q.snapshot })
   if (q.log.endOffset === 0 && bootstrapVoters.some(voter => voter.nodeId === nodeId)) {
     const voters = bootstrapVoters.map(voter => ({ directoryId: null, ...voter }))
-    q.append({ epoch: 0, kind: 'voters', payload: encodeVoters(voters) })
+    q.append({ epoch: 0, kind: 'voters', payload: encodeVoters({ voters, lost: [] }) })
   }
   if (q.bugs.resumeLeadership && q.led && q.votedFor === nodeId) becomeLeader(q)
   else becomeUnattached(q, q.random.between(coldStartMs.min, coldStartMs.max))

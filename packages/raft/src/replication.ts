@@ -1,8 +1,8 @@
 import type { NodeId, Offset } from '@trimaran/common'
 import { checkQuorumFactor, observerSessionMs, parkedFetchMaxMs } from './limits.ts'
 import { majorityReached } from './majority.ts'
-import { changeVotersIfDue } from './membership.ts'
-import type { Message, SnapshotId } from './messages.ts'
+import { appendVoters, changed, changeVotersIfDue, refusalOf } from './membership.ts'
+import type { Message, SnapshotId, VoterChange } from './messages.ts'
 import type { RaftConfig } from './ports.ts'
 import type { Quorum } from './quorum.ts'
 import type { Leader, ReplicaProgress } from './roles.ts'
@@ -34,7 +34,8 @@ export function onFetchRequest(q: Quorum, from: NodeId, request: FetchRequest): 
   const { fetchId, fetchOffset } = request
   const divergence = q.bugs.noDivergenceCheck
     ? null
-    : q.log.divergenceOf(fetchOffset, request.lastFetchedEpoch)
+    : (bootstrapOfItsOwn(q, from, request) ??
+      q.log.divergenceOf(fetchOffset, request.lastFetchedEpoch))
   if (divergence !== null) {
     respond(q, from, { fetchId, fetchOffset, outcome: 'diverging', hint: divergence })
     return
@@ -45,6 +46,11 @@ export function onFetchRequest(q: Quorum, from: NodeId, request: FetchRequest): 
   }
   noteProgress(q, replica, fetchOffset)
   advanceHighWatermark(q)
+  if (q.role !== role) {
+    // It was removed, and that is committed now.
+    q.send(from, q.notLeader(fetchId))
+    return
+  }
   if (changeVotersIfDue(q, role)) wakeVoters(q, role)
   const visibleEnd = visibleEndFor(q, from, replica)
   if (fetchOffset < visibleEnd || request.highWatermark < q.highWatermark) {
@@ -111,6 +117,16 @@ export function advanceHighWatermark(q: Quorum): void {
     role.parked.delete(nodeId)
     respondEntries(q, nodeId, parked.fetchId, parked.fetchOffset)
   }
+  // A leader that was removed leads until that is committed (KIP-853).
+  if (!q.isVoter && q.voters.lastChangeOffset < q.highWatermark) becomeResigned(q)
+}
+
+/** What an operator asks for; ignored where `refusalOf` has an objection. */
+export function changeVoters(q: Quorum, change: VoterChange): void {
+  const { role } = q
+  if (role.kind !== 'leader' || refusalOf(q, change) !== null) return
+  appendVoters(q, role, changed(q, change))
+  wakeVoters(q, role)
 }
 
 export function onLeaderTime(q: Quorum): void {
@@ -147,6 +163,16 @@ function noteProgress(q: Quorum, replica: ReplicaProgress, fetchOffset: Offset):
   }
   replica.leaderEndOffsetAtLastFetch = visibleEnd
   replica.lastProgressMs = q.nowMs
+}
+
+/**
+ * All that it has is the set of voters of its configuration, which may be from before these voters or name itself: an entry that
+ * no epoch tells from the true one. It is no voter, so it can drop that and fetch the true one.
+ */
+function bootstrapOfItsOwn(q: Quorum, from: NodeId, request: FetchRequest): SnapshotId | null {
+  const { fetchOffset, lastFetchedEpoch, highWatermark, replicaDirectoryId } = request
+  if (fetchOffset !== 1 || lastFetchedEpoch !== 0 || highWatermark > 0) return null
+  return q.voters.has(from, replicaDirectoryId) ? null : { epoch: 0, endOffset: 0 }
 }
 
 function needsSnapshot(q: Quorum, { fetchOffset, lastFetchedEpoch }: FetchRequest): boolean {
@@ -199,6 +225,7 @@ function respond(
     fetchId,
     epoch: q.epoch,
     leaderId: q.nodeId,
+    leaderAddress: null,
     outcome,
     highWatermark: q.highWatermark,
     logStartOffset: q.log.startOffset,

@@ -8,11 +8,11 @@ import { encodeLeaderChange } from './voters.ts'
 /** Who may become what, and what each does on the way in. */
 
 export function becomeUnattached(q: Quorum, standsInMs: number = q.electionTimeoutMs()): void {
-  const stands = q.isVoter && !q.leaving
+  const stands = q.mayStand && !q.leaving
   q.become({
     kind: 'unattached',
     standsAtMs: stands ? q.nowMs + standsInMs : Infinity,
-    asksAtMs: q.isVoter ? Infinity : q.nowMs,
+    asksAtMs: q.mayStand ? Infinity : q.nowMs,
     asked: 0,
   })
 }
@@ -42,7 +42,7 @@ export function becomeFollower(q: Quorum, leaderId: NodeId): void {
 
 /** Pre-vote (KIP-996): nothing is persisted and no epoch grows until a majority says that it would vote for this node. */
 export function becomeProspective(q: Quorum): void {
-  if (!q.isVoter || q.leaving) {
+  if (!q.mayStand || q.leaving) {
     becomeUnattached(q)
     return
   }
@@ -54,7 +54,7 @@ export function becomeProspective(q: Quorum): void {
     roundEndsAtMs: q.nowMs + q.electionTimeoutMs(),
   })
   for (const peer of q.peers) askForVote(q, peer)
-  if (q.majority === 1) becomeCandidate(q)
+  if (q.majority === 1 && q.isVoter) becomeCandidate(q)
 }
 
 /** The vote for itself counts once it is durable, like any other. */

@@ -1,24 +1,33 @@
 import { ClusterError } from '@trimaran/common'
 import type { NodeId, Offset, Uuid } from '@trimaran/common'
-import type { Voter } from './messages.ts'
+import type { Voter, VoterSet } from './messages.ts'
 
 /**
  * Who the voters are, as the log says: a `voters` entry takes effect when appended and stops when truncated (KIP-853).
  * A voter is a node id with a directory id; a directory id that nobody has told yet matches any.
  */
 export class VoterHistory {
-  #base: readonly Voter[]
+  #base: VoterSet
   /** After the snapshot, rising offsets. */
-  #changes: { readonly offset: Offset; readonly voters: readonly Voter[] }[] = []
+  #changes: { readonly offset: Offset; readonly set: VoterSet }[] = []
   readonly #anyDisk: boolean
 
-  constructor(base: readonly Voter[], anyDisk = false) {
+  constructor(base: VoterSet, anyDisk = false) {
     this.#base = base
     this.#anyDisk = anyDisk
   }
 
   get current(): readonly Voter[] {
-    return this.#changes.at(-1)?.voters ?? this.#base
+    return this.currentSet.voters
+  }
+
+  get currentSet(): VoterSet {
+    return this.#changes.at(-1)?.set ?? this.#base
+  }
+
+  /** The set that the last change replaced. */
+  get formerSet(): VoterSet {
+    return this.#changes.at(-2)?.set ?? this.#base
   }
 
   /** −1: none since the snapshot. */
@@ -27,12 +36,12 @@ export class VoterHistory {
   }
 
   /** The set in force for what lies below `endOffset`. */
-  asOf(endOffset: Offset): readonly Voter[] {
-    return this.#changes.findLast(change => change.offset < endOffset)?.voters ?? this.#base
+  asOf(endOffset: Offset): VoterSet {
+    return this.#changes.findLast(change => change.offset < endOffset)?.set ?? this.#base
   }
 
-  append(offset: Offset, voters: readonly Voter[]): void {
-    this.#changes.push({ offset, voters })
+  append(offset: Offset, set: VoterSet): void {
+    this.#changes.push({ offset, set })
   }
 
   truncate(offset: Offset): void {
@@ -44,45 +53,56 @@ export class VoterHistory {
     this.#changes = this.#changes.filter(change => change.offset >= endOffset)
   }
 
-  restart(base: readonly Voter[]): void {
+  restart(base: VoterSet): void {
     this.#base = base
     this.#changes = []
   }
 
   /** A null `directoryId` is one that is not known here. */
   has(nodeId: NodeId, directoryId: Uuid | null): boolean {
-    const voter = this.current.find(each => each.nodeId === nodeId)
+    return this.#names(this.current, nodeId, directoryId)
+  }
+
+  /** As `has`, before the last change. */
+  had(nodeId: NodeId, directoryId: Uuid | null): boolean {
+    return this.#names(this.formerSet.voters, nodeId, directoryId)
+  }
+
+  #names(voters: readonly Voter[], nodeId: NodeId, directoryId: Uuid | null): boolean {
+    const voter = voters.find(each => each.nodeId === nodeId)
     if (voter === undefined) return false
     if (this.#anyDisk) return true
     return voter.directoryId === null || directoryId === null || voter.directoryId === directoryId
   }
 }
 
+export const noVoters: VoterSet = Object.freeze({ voters: [], lost: [] })
+
 /**
  * JSON in ASCII: equal sets have equal bytes, since keys and voters are written in one order, and a dump of the store can be
- * read by eye.
+ * read by eye. `lost` is there only where somebody is.
  */
-export function encodeVoters(voters: readonly Voter[]): Uint8Array {
-  const sorted = [...voters].sort((a, b) => a.nodeId - b.nodeId)
-  return encodeJson({
-    voters: sorted.map(({ nodeId, directoryId, host, port }) => ({
-      nodeId,
-      directoryId,
-      host,
-      port,
-    })),
-  })
+export function encodeVoters({ voters, lost }: VoterSet): Uint8Array {
+  return encodeJson({ voters: inOrder(voters), ...(lost.length > 0 && { lost: inOrder(lost) }) })
 }
 
+const inOrder = (voters: readonly Voter[]): readonly Voter[] =>
+  [...voters]
+    .sort((a, b) => a.nodeId - b.nodeId)
+    .map(({ nodeId, directoryId, host, port }) => ({ nodeId, directoryId, host, port }))
+
 /** Throws ClusterError CORRUPT if the bytes are no voter set. */
-export function decodeVoters(bytes: Uint8Array): readonly Voter[] {
+export function decodeVoters(bytes: Uint8Array): VoterSet {
   const decoded = decodeJson(bytes)
-  const voters = isObject(decoded) ? decoded['voters'] : undefined
-  if (!Array.isArray(voters) || !voters.every(isVoter)) {
+  const { voters, lost = [] } = isObject(decoded) ? decoded : {}
+  if (!isVoters(voters) || !isVoters(lost)) {
     throw new ClusterError('CORRUPT', 'a voter set of the metadata log cannot be read')
   }
-  return voters
+  return { voters, lost }
 }
+
+const isVoters = (value: unknown): value is readonly Voter[] =>
+  Array.isArray(value) && value.every(isVoter)
 
 /** For people who read a dump: the quorum itself needs only the entry's epoch. */
 export const encodeLeaderChange = (leaderId: NodeId): Uint8Array => encodeJson({ leaderId })

@@ -4,7 +4,8 @@ import type { Bugs } from '../src/bugs.ts'
 import type { Effects, Envelope, Input, Notice } from '../src/effects.ts'
 import { defaultLimits } from '../src/limits.ts'
 import type { Limits } from '../src/limits.ts'
-import type { Message } from '../src/messages.ts'
+import type { VoterRefusal } from '../src/membership.ts'
+import type { Message, VoterChange } from '../src/messages.ts'
 import type { QuorumWrite } from '../src/ports.ts'
 import { Raft } from '../src/raft.ts'
 import { DurableLog } from '../src/testing/simulated-store.ts'
@@ -40,6 +41,7 @@ export class Lab {
   /** What the network lets through; the rest is lost. */
   passes: (parcel: Parcel) => boolean = () => true
   readonly #voters: readonly NodeId[]
+  readonly #configured: ReadonlyMap<NodeId, readonly NodeId[]>
   readonly #knowsDirectories: boolean
   readonly #directories = new Map<NodeId, string>()
   readonly #bugs: Bugs
@@ -48,12 +50,15 @@ export class Lab {
   constructor(options: {
     readonly voters: readonly NodeId[]
     readonly observers?: readonly NodeId[]
+    /** Nodes whose configuration is another one than that of the voters. */
+    readonly configuredVoters?: ReadonlyMap<NodeId, readonly NodeId[]>
     readonly bugs?: Partial<Bugs>
     readonly limits?: Partial<Limits>
     /** False: the leader has yet to write down which disk each voter has. */
     readonly knowsDirectories?: boolean
   }) {
     this.#voters = options.voters
+    this.#configured = options.configuredVoters ?? new Map()
     this.#knowsDirectories = options.knowsDirectories ?? true
     this.#bugs = { ...noBugs, ...options.bugs }
     this.#limits = { ...defaultLimits, ...options.limits }
@@ -87,6 +92,27 @@ export class Lab {
 
   propose(nodeId: NodeId, ...texts: string[]): void {
     this.step(nodeId, { kind: 'propose', payloads: texts.map(encode) })
+  }
+
+  /** Asked of a leader by an operator; null: it began. */
+  changeVoters(nodeId: NodeId, change: VoterChange): VoterRefusal | null {
+    const refusal = this.node(nodeId).raft.refusalOf(change, this.nowMs)
+    if (refusal === null) this.step(nodeId, { kind: 'changeVoters', change })
+    return refusal
+  }
+
+  add(leaderId: NodeId, nodeId: NodeId): VoterRefusal | null {
+    const directoryId = this.#directories.get(nodeId) ?? `directory-${nodeId}`
+    const voter = { nodeId, directoryId, host: `node-${nodeId}`, port: 9093 }
+    return this.changeVoters(leaderId, { kind: 'add', voter })
+  }
+
+  remove(leaderId: NodeId, nodeId: NodeId): VoterRefusal | null {
+    return this.changeVoters(leaderId, {
+      kind: 'remove',
+      nodeId,
+      directoryId: `directory-${nodeId}`,
+    })
   }
 
   /** The oldest write under way becomes durable. */
@@ -203,7 +229,8 @@ export class Lab {
   }
 
   #core(nodeId: NodeId, disk: DurableLog): Raft {
-    const votes = this.#voters.includes(nodeId)
+    const configured =
+      this.#configured.get(nodeId) ?? (this.#voters.includes(nodeId) ? this.#voters : [])
     return new Raft({
       config: {
         nodeId,
@@ -211,14 +238,12 @@ export class Lab {
         electionTimeoutMs,
         fetchTimeoutMs,
         electionBackoffMaxMs: 1000,
-        bootstrapVoters: votes
-          ? this.#voters.map(id => ({
-              nodeId: id,
-              host: `node-${id}`,
-              port: 9093,
-              ...(this.#knowsDirectories && { directoryId: `directory-${id}` }),
-            }))
-          : [],
+        bootstrapVoters: configured.map(id => ({
+          nodeId: id,
+          host: `node-${id}`,
+          port: 9093,
+          ...(this.#knowsDirectories && { directoryId: `directory-${id}` }),
+        })),
         bootstrapNodeIds: this.#voters,
       },
       durable: disk.load(),

@@ -165,10 +165,11 @@ test('a vote leaves only once it is durable, and a restart does not forget it', 
 
 test('a candidate whose disk is another than the voter set names gets no vote', () => {
   const lab = quietCluster()
-  lab.state(3).voters.append(2, [
+  const voters = [
     { nodeId: 2, directoryId: 'the-lost-disk', host: 'node-2', port: 9093 },
     { nodeId: 3, directoryId: 'directory-3', host: 'node-3', port: 9093 },
-  ])
+  ]
+  lab.state(3).voters.append(2, { voters, lost: [] })
   lab.deliver({
     from: 2,
     to: 3,
@@ -250,6 +251,7 @@ function repeatOldDivergence(bugs: { acceptOldAnswers: boolean }): Lab {
     fetchId: 1,
     epoch: 1,
     leaderId: 1,
+    leaderAddress: null,
     outcome: 'diverging',
     highWatermark: 0,
     logStartOffset: 0,
@@ -441,7 +443,8 @@ test('a voter set takes effect when appended and reverts when truncated', () => 
   const lab = quietCluster()
   const { voters, log } = lab.state(3)
   const end = log.endOffset
-  voters.append(end, [{ nodeId: 3, directoryId: null, host: 'node-3', port: 9093 }])
+  const alone = { nodeId: 3, directoryId: null, host: 'node-3', port: 9093 }
+  voters.append(end, { voters: [alone], lost: [] })
   expect(lab.state(3).peers).toEqual([])
   lab.state(3).truncate(end)
   expect(lab.state(3).peers).toEqual([1, 2])

@@ -13,6 +13,7 @@ test(`${seeds} clusters keep every invariant and recover once their faults are g
     elections: 0,
     crashes: 0,
     wipes: 0,
+    voterChanges: 0,
     snapshotsLoaded: 0,
     simulatedMs: 0,
   }
@@ -22,6 +23,7 @@ test(`${seeds} clusters keep every invariant and recover once their faults are g
     total.elections += outcome.elections
     total.crashes += outcome.crashes
     total.wipes += outcome.wipes
+    total.voterChanges += outcome.voterChanges
     total.snapshotsLoaded += outcome.snapshotsLoaded
     total.simulatedMs += outcome.simulatedMs
   }
@@ -29,7 +31,8 @@ test(`${seeds} clusters keep every invariant and recover once their faults are g
   expect(total.committed).toBeGreaterThan(50_000)
   expect(total.elections).toBeGreaterThan(1_000)
   expect(total.crashes).toBeGreaterThan(5_000)
-  expect(total.wipes).toBeGreaterThan(50)
+  expect(total.wipes).toBeGreaterThan(30)
+  expect(total.voterChanges).toBeGreaterThan(500)
   expect(total.snapshotsLoaded).toBeGreaterThan(1_000)
   expect(total.simulatedMs).toBeGreaterThan(3_600_000)
 })
@@ -56,6 +59,8 @@ const seedsToFind: Readonly<Record<keyof Bugs, number>> = {
   acceptOldAnswers: 400,
   forgetVote: 60,
   countLostDisks: 60,
+  manyChangesAtOnce: 60,
+  removedReturns: 60,
 }
 
 test.each(Object.entries(seedsToFind))('the simulator finds %s within %i seeds', (bug, atMost) => {

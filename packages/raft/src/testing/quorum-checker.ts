@@ -1,8 +1,9 @@
 import type { RaftDriver } from '../driver.ts'
 import { majorityOf } from '../majority.ts'
-import type { Entry, Message } from '../messages.ts'
+import type { Entry, Message, VoterSet } from '../messages.ts'
 import type { CommittedEntry, DurableVote, QuorumWrite, Snapshot } from '../ports.ts'
 import { checkQuorumFactor } from '../limits.ts'
+import { decodeVoters, noVoters } from '../voters.ts'
 
 /** A broken invariant of the quorum: the ids are those of Raft's paper and its known traps. */
 export class Violation extends Error {
@@ -26,7 +27,13 @@ function mixEntry(hash: number, entry: Entry): number {
 /** A log as hashes of its prefixes: equal hashes, equal logs. */
 class Chain {
   base = 0
-  hashes: { readonly epoch: number; readonly hash: number }[] = []
+  hashes: {
+    readonly epoch: number
+    readonly hash: number
+    /** If it is an entry of voters. */
+    readonly set: VoterSet | null
+  }[] = []
+  #baseSet = noVoters
   readonly #committed: readonly number[]
   readonly #onAppend: (offset: number, epoch: number, hash: number) => void
 
@@ -52,24 +59,44 @@ class Chain {
     return this.hashes[endOffset - this.base - 1]?.epoch ?? null
   }
 
+  /** In force at the end of the log. */
+  get set(): VoterSet {
+    return this.hashes.findLast(({ set }) => set !== null)?.set ?? this.#baseSet
+  }
+
+  /** Of the voters, after the snapshot; −1: none. */
+  get lastChangeOffset(): number {
+    const at = this.hashes.findLastIndex(({ set }) => set !== null)
+    return at < 0 ? -1 : this.base + at
+  }
+
   apply(write: QuorumWrite): void {
     if (write.truncateTo !== undefined) {
       this.hashes.length = Math.min(this.hashes.length, Math.max(0, write.truncateTo - this.base))
     }
     for (const entry of write.append?.entries ?? []) {
       const hash = mixEntry(this.hashAt(this.end) ?? 0, entry)
-      this.hashes.push({ epoch: entry.epoch, hash })
+      const set = entry.kind === 'voters' ? decodeVoters(entry.payload) : null
+      this.hashes.push({ epoch: entry.epoch, hash, set })
       this.#onAppend(this.end - 1, entry.epoch, hash)
     }
     if (write.snapshot) {
       this.hashes.splice(0, write.snapshot.id.endOffset - this.base)
       this.base = write.snapshot.id.endOffset
+      this.#baseSet = decodeVoters(write.snapshot.voters)
     }
+  }
+
+  clear(): void {
+    this.base = 0
+    this.hashes = []
+    this.#baseSet = noVoters
   }
 
   copyOf(other: Chain): void {
     this.base = other.base
     this.hashes = [...other.hashes]
+    this.#baseSet = other.#baseSet
   }
 }
 
@@ -92,21 +119,28 @@ interface Watched {
   readonly heard: Map<number, number>
 }
 
+const votersOf = ({ memory }: Watched): readonly number[] =>
+  memory.set.voters.map(({ nodeId }) => nodeId)
+
 /** Watches all nodes after every event; draws no randomness and changes nothing. */
 export class QuorumChecker {
   /** Hash of the log below each committed end, and the epoch in which that was committed. */
   readonly committed: number[] = [0]
   readonly #committedInEpoch: number[] = [0]
   readonly #nodes = new Map<number, Watched>()
-  readonly #voters: readonly number[]
+  /** Whom each node has voted for, by epoch, as it told. */
+  readonly #votes = new Map<number, Map<number, Set<number>>>()
+  /** Who was asked to be a voter. */
+  readonly #asked = new Set<number>()
   readonly #fetchTimeoutMs: number
   readonly #leaderOf = new Map<number, { nodeId: number; incarnation: number }>()
   readonly #byOffsetAndEpoch = new Map<number, number>()
   readonly #stateAt = new Map<number, number>()
   elections = 0
+  /** That an operator asked for, and that are in a log. */
+  voterChanges = 0
 
-  constructor(options: { voters: readonly number[]; fetchTimeoutMs: number }) {
-    this.#voters = options.voters
+  constructor(options: { fetchTimeoutMs: number }) {
     this.#fetchTimeoutMs = options.fetchTimeoutMs
   }
 
@@ -131,10 +165,18 @@ export class QuorumChecker {
   wiped(nodeId: number): void {
     const node = this.#node(nodeId)
     node.lostDisk.copyOf(node.disk)
-    node.disk.base = 0
-    node.disk.hashes = []
+    node.disk.clear()
     node.vote = { epoch: 0, votedFor: null, led: false }
     node.epochSeen = 0
+  }
+
+  /** An operator wants the node to be a voter. */
+  askedToAdd(nodeId: number): void {
+    this.#asked.add(nodeId)
+  }
+
+  notAsked(nodeId: number): void {
+    this.#asked.delete(nodeId)
   }
 
   /** The node asks its disk for this; it is not durable yet. */
@@ -145,7 +187,48 @@ export class QuorumChecker {
     if (write.snapshot && write.truncateTo === undefined) this.#checkCommit(node)
     if (endOffset >= this.committed.length)
       violated('R17', `a snapshot of ${endOffset}, uncommitted`)
+    if (write.append?.entries.some(({ kind }) => kind === 'voters')) this.#checkChange(node, write)
     node.memory.apply(write)
+  }
+
+  /**
+   * R16: what a leader appends about the voters changes one of them, after all earlier changes are committed and so is an entry of its
+   * own epoch; nobody becomes a voter who was neither asked to nor lost a disk as one.
+   */
+  #checkChange(node: Watched, write: QuorumWrite): void {
+    const { nodeId, driver, memory } = node
+    const state = driver?.core.state
+    if (state?.role.kind !== 'leader') return
+    // So is what is committed in the very step that changes them.
+    this.#checkCommit(node)
+    for (const { kind, epoch, payload } of write.append?.entries ?? []) {
+      if (kind !== 'voters' || epoch !== state.epoch) continue
+      const { voters } = decodeVoters(payload)
+      const { voters: before, lost } = memory.set
+      const added = voters.filter(({ nodeId: id }) => !before.some(each => each.nodeId === id))
+      const removed = before.filter(({ nodeId: id }) => !voters.some(each => each.nodeId === id))
+      if (added.length + removed.length > 1) {
+        violated('R16', `leader ${nodeId} changes more than one voter at once`)
+      }
+      const end = this.committed.length - 1
+      if (memory.lastChangeOffset >= end) {
+        violated(
+          'R16',
+          `leader ${nodeId} changes the voters again before ${memory.lastChangeOffset} is committed`,
+        )
+      }
+      if (this.#committedInEpoch[end] !== epoch) {
+        violated(
+          'R16',
+          `leader ${nodeId} changes the voters before an entry of its epoch is committed`,
+        )
+      }
+      this.voterChanges += added.length + removed.length
+      for (const { nodeId: id } of added) {
+        if (lost.some(each => each.nodeId === id) || this.#asked.delete(id)) continue
+        violated('R16', `leader ${nodeId} makes ${id} a voter, which nobody asked for`)
+      }
+    }
   }
 
   durable(nodeId: number, write: QuorumWrite): void {
@@ -168,6 +251,7 @@ export class QuorumChecker {
       if (vote.epoch === message.epoch && vote.votedFor !== to) {
         violated('R12', `node ${nodeId} votes for ${to} before it is durable`)
       }
+      this.#votesOf(message.epoch, to).add(nodeId)
     }
     if (message.kind === 'fetchRequest' && message.fetchOffset > disk.base) {
       if (disk.epochBefore(message.fetchOffset) !== message.lastFetchedEpoch) {
@@ -238,8 +322,9 @@ export class QuorumChecker {
     if (node.wasLeaderOf !== epoch) {
       node.wasLeaderOf = epoch
       node.heard.clear()
-      for (const voter of this.#voters) node.heard.set(voter, nowMs)
+      for (const voter of votersOf(node)) node.heard.set(voter, nowMs)
       this.elections++
+      this.#checkVotes(node, epoch)
       const known = this.#leaderOf.get(epoch)
       if (known && known.nodeId !== node.nodeId) {
         violated('R1', `epoch ${epoch} is led by ${known.nodeId} and ${node.nodeId}`)
@@ -261,10 +346,11 @@ export class QuorumChecker {
 
   #checkQuorum(node: Watched, epoch: number, nowMs: number): void {
     const patienceMs = checkQuorumFactor * this.#fetchTimeoutMs + 1
-    const alive = this.#voters.filter(
+    const voters = votersOf(node)
+    const alive = voters.filter(
       voter => voter === node.nodeId || nowMs - (node.heard.get(voter) ?? 0) <= patienceMs,
     )
-    if (alive.length < majorityOf(this.#voters.length)) {
+    if (alive.length < majorityOf(voters.length)) {
       violated('R14', `node ${node.nodeId} leads epoch ${epoch} without a majority`)
     }
   }
@@ -290,14 +376,35 @@ export class QuorumChecker {
     if (node.memory.epochBefore(end) !== state.epoch) {
       violated('R8', `leader ${node.nodeId} commits an entry of an older epoch at ${end - 1}`)
     }
-    const durable = this.#voters.filter(voter => {
+    const voters = votersOf(node)
+    const durable = voters.filter(voter => {
       const watched = this.#nodes.get(voter)
       const hash = this.committed[end]
       return watched?.disk.hashAt(end) === hash || watched?.lostDisk.hashAt(end) === hash
     })
-    if (durable.length < majorityOf(this.#voters.length)) {
+    if (durable.length < majorityOf(voters.length)) {
       violated('R8', `leader ${node.nodeId} commits ${end}, durable on ${durable.join(' ')} only`)
     }
+  }
+
+  /** R16: elected by those whom its log names, and by nobody else. */
+  #checkVotes(node: Watched, epoch: number): void {
+    const voters = votersOf(node)
+    const votes = this.#votesOf(epoch, node.nodeId)
+    const voted = voters.filter(voter => voter === node.nodeId || votes.has(voter))
+    if (voted.length >= majorityOf(voters.length)) return
+    violated(
+      'R16',
+      `leader ${node.nodeId} of epoch ${epoch} has the votes of ${voted.join(' ')} only`,
+    )
+  }
+
+  #votesOf(epoch: number, candidateId: number): Set<number> {
+    const ofEpoch = this.#votes.get(epoch) ?? new Map<number, Set<number>>()
+    this.#votes.set(epoch, ofEpoch)
+    const votes = ofEpoch.get(candidateId) ?? new Set<number>()
+    ofEpoch.set(candidateId, votes)
+    return votes
   }
 
   #checkState(node: Watched): void {

@@ -1,11 +1,11 @@
 import { Prng } from '@trimaran/common'
 import type { Bugs } from '../../src/bugs.ts'
 import { RaftDriver } from '../../src/driver.ts'
-import type { Message } from '../../src/messages.ts'
+import type { Message, Voter } from '../../src/messages.ts'
 import type { RaftConfig } from '../../src/ports.ts'
 import { mix, QuorumChecker, Violation } from '../../src/testing/quorum-checker.ts'
 import { SimulatedStore } from '../../src/testing/simulated-store.ts'
-import { decodeVoters } from '../../src/voters.ts'
+import { decodeVoters, noVoters } from '../../src/voters.ts'
 import { World } from './world.ts'
 
 export interface Outcome {
@@ -16,6 +16,7 @@ export interface Outcome {
   readonly elections: number
   readonly crashes: number
   readonly wipes: number
+  readonly voterChanges: number
   readonly snapshotsLoaded: number
   readonly simulatedMs: number
 }
@@ -36,6 +37,7 @@ class Simulation {
   readonly #nemesis: Prng
   readonly #workload: Prng
   readonly #cores: Prng
+  readonly #operator: Prng
   readonly #bugs: Bugs | undefined
   readonly #voters: readonly number[]
   readonly #nodeIds: readonly number[]
@@ -59,14 +61,12 @@ class Simulation {
     this.#nemesis = prng.fork(3)
     this.#workload = prng.fork(4)
     this.#cores = prng.fork(5)
+    this.#operator = prng.fork(7)
     this.#bugs = options.bugs
     const { voterCount, observerCount } = this.#swarm
     this.#nodeIds = Array.from({ length: voterCount + observerCount }, (_, at) => at + 1)
     this.#voters = this.#nodeIds.slice(0, voterCount)
-    this.#checker = new QuorumChecker({
-      voters: this.#voters,
-      fetchTimeoutMs: this.#swarm.fetchTimeoutMs,
-    })
+    this.#checker = new QuorumChecker({ fetchTimeoutMs: this.#swarm.fetchTimeoutMs })
     const disks = prng.fork(6)
     for (const nodeId of this.#nodeIds) {
       const { diskMsMax } = this.#swarm
@@ -84,6 +84,7 @@ class Simulation {
     for (const nodeId of this.#nodeIds) this.#start(nodeId)
     this.#work()
     this.#harm()
+    if (this.#swarm.changeMsMax > 0) this.#changeVoters()
     while (this.#world.events < eventsMax) this.#step()
     this.#heal()
     return {
@@ -93,6 +94,7 @@ class Simulation {
       elections: this.#checker.elections,
       crashes: this.#crashes,
       wipes: this.#wipes,
+      voterChanges: this.#checker.voterChanges,
       snapshotsLoaded: this.#snapshotsLoaded,
       simulatedMs: this.#world.nowMs,
     }
@@ -200,7 +202,7 @@ class Simulation {
     this.#checker.stopped(nodeId)
     this.#stores.get(nodeId)?.crash()
     this.#tellOthers(nodeId, 'gone')
-    if (this.#nemesis.chance(this.#swarm.wipePercent, 100) && this.#everyDiskIsKnown()) {
+    if (this.#nemesis.chance(this.#swarm.wipePercent, 100) && this.#everyDiskIsKnown(3)) {
       this.#wipes++
       this.#stores.get(nodeId)?.wipe()
       this.#checker.wiped(nodeId)
@@ -218,22 +220,51 @@ class Simulation {
 
   /**
    * What a lost disk costs is bounded as in life: no second one goes before the first is made up for, and none before all
-   * voters have it on disk who they are.
+   * nodes have it on disk who the voters are, and nothing else in mind.
    */
-  #everyDiskIsKnown(): boolean {
+  #everyDiskIsKnown(atLeast: number): boolean {
+    const onDisk = this.#nodeIds.map(id => {
+      const { entries, snapshot } = (this.#stores.get(id) as SimulatedStore).durable
+      const bytes = entries.findLast(({ kind }) => kind === 'voters')?.payload ?? snapshot?.voters
+      return bytes === undefined ? noVoters : decodeVoters(bytes)
+    })
+    const inMemory = [...this.#up.values()].map(({ core }) => core.state.voters.currentSet)
+    // Who was never a voter may know nothing yet.
+    const known = [...onDisk, ...inMemory].filter(({ voters }) => voters.length > 0)
+    const { voters, lost } = known[0] ?? noVoters
+    const isKnown = ({ nodeId, directoryId }: Voter): boolean =>
+      directoryId === this.#directoryOf(nodeId) && (onDisk[nodeId - 1]?.voters.length ?? 0) > 0
     return (
-      this.#voters.length > 2 &&
-      this.#voters.every(id => {
-        const { entries, snapshot } = (this.#stores.get(id) as SimulatedStore).durable
-        const bytes = entries.findLast(({ kind }) => kind === 'voters')?.payload ?? snapshot?.voters
-        const voters = bytes === undefined ? [] : decodeVoters(bytes)
-        return this.#voters.every(nodeId =>
-          voters.some(
-            voter => voter.nodeId === nodeId && voter.directoryId === this.#directoryOf(nodeId),
-          ),
-        )
-      })
+      lost.length === 0 &&
+      voters.length >= atLeast &&
+      voters.every(isKnown) &&
+      known.every(other => sameVoters(other.voters, voters))
     )
+  }
+
+  /** An operator adds and removes voters, one after the other, and does not wait for anything. */
+  #changeVoters(): void {
+    if (this.#healed) return
+    for (const [, driver] of this.#up) {
+      if (driver.status.role !== 'leader') continue
+      const { voters } = driver.status
+      const nodeId = this.#operator.pick(this.#nodeIds)
+      const voter = voters.find(each => each.nodeId === nodeId)
+      if (voter !== undefined) {
+        // Not while a disk is lost: two at a time may be too many.
+        if (this.#everyDiskIsKnown(2)) {
+          driver.changeVoters({ kind: 'remove', nodeId, directoryId: voter.directoryId })
+        }
+        continue
+      }
+      this.#checker.askedToAdd(nodeId)
+      const directoryId = this.#directoryOf(nodeId)
+      const added = { nodeId, directoryId, host: `node-${nodeId}`, port: 9093 }
+      const begun = driver.changeVoters({ kind: 'add', voter: added })
+      if (typeof begun === 'string') this.#checker.notAsked(nodeId)
+    }
+    const pauseMs = this.#operator.between(5, this.#swarm.changeMsMax)
+    this.#world.after(pauseMs, () => this.#changeVoters())
   }
 
   /** A broken connection is noticed within milliseconds where the network tells at all. */
@@ -352,8 +383,16 @@ function drawSwarm(prng: Prng) {
       committedBytesPerTurn: prng.pick([200, 65_536, 65_536]),
     },
     wipePercent: prng.pick([0, 0, 10, 50]),
+    /** Of an operator's patience between two changes of the voters; 0: nobody makes any. */
+    changeMsMax: prng.pick([0, 0, 50, 500]),
   }
 }
+
+const sameVoters = (a: readonly Voter[], b: readonly Voter[]): boolean =>
+  a.length === b.length &&
+  a.every(voter =>
+    b.some(other => other.nodeId === voter.nodeId && other.directoryId === voter.directoryId),
+  )
 
 /** Longer than a small chunk. */
 function encodeState(hash: number): Uint8Array {

@@ -1,4 +1,4 @@
-import type { Entry, Message, SnapshotId } from '@trimaran/raft'
+import type { Entry, Message, NodeAddress, SnapshotId } from '@trimaran/raft'
 import {
   bool,
   bytes,
@@ -29,6 +29,8 @@ function member<K extends Kind>(
 }
 
 const snapshotId = message<SnapshotId>('SnapshotId', { endOffset: int(1), epoch: int(2) })
+
+const nodeAddress = message<NodeAddress>('NodeAddress', { host: text(1), port: int(2) })
 
 const entry = message<Entry>('Entry', {
   epoch: int(1),
@@ -92,6 +94,7 @@ export const quorumMembers: {
       baseOffset: int(7),
       entries: list(8, entry),
       hint: nullableSub(9, snapshotId),
+      leaderAddress: nullableSub(10, nodeAddress),
     }),
   ),
   fetchSnapshotRequest: numbered(
