@@ -498,8 +498,50 @@ test('the quorum is described by who leads it', async () => {
   expect(answer.topics[0]?.partitions[1]?.errorCode).toBe(errorCodes.UNKNOWN_TOPIC_OR_PARTITION)
   expect(answer.topics[1]?.partitions[0]?.errorCode).toBe(errorCodes.UNKNOWN_TOPIC_OR_PARTITION)
   expect(answer.nodes).toEqual([
+    { nodeId: 4, listeners: [{ name: 'CONTROLLER', host: 'node4', port: 9093 }] },
     { nodeId: 1, listeners: [{ name: 'CONTROLLER', host: 'node1', port: 9093 }] },
   ])
+})
+
+const addVoter = (
+  listeners: readonly { name: string; host: string; port: number }[],
+  voterId = 4,
+) =>
+  client.call(apis.addRaftVoter, 1, {
+    clusterId: null,
+    timeoutMs: 1000,
+    voterId,
+    voterDirectoryId: 'AAAAAAAAAAAAAAAAAAAAAQ',
+    listeners: [...listeners],
+    ackWhenCommitted: true,
+  })
+
+test('a voter is added where its controller listener is, whatever else it names', async () => {
+  const others = { name: 'PLAINTEXT', host: 'a', port: 1 }
+  const quorum = { name: 'CONTROLLER', host: 'b', port: 2 }
+  expect(await addVoter([others, quorum])).toMatchObject({ errorCode: 0, errorMessage: 'b:2' })
+  expect(await addVoter([others])).toMatchObject({ errorCode: 0, errorMessage: 'a:1' })
+  expect((await addVoter([quorum], 1)).errorCode).toBe(errorCodes.DUPLICATE_VOTER)
+})
+
+test('a voter that nobody could reach is none', async () => {
+  for (const listeners of [
+    [],
+    [{ name: 'CONTROLLER', host: '', port: 9093 }],
+    [{ name: 'CONTROLLER', host: 'a\nb', port: 9093 }],
+    [{ name: 'CONTROLLER', host: 'a'.repeat(256), port: 9093 }],
+    [{ name: 'CONTROLLER', host: 'a', port: 0 }],
+  ]) {
+    expect((await addVoter(listeners)).errorCode).toBe(errorCodes.INVALID_REQUEST)
+  }
+})
+
+test('a voter is removed by its id and its directory', async () => {
+  const directory = 'AAAAAAAAAAAAAAAAAAAAAQ'
+  const remove = (voterId: number) =>
+    client.call(apis.removeRaftVoter, 0, { clusterId: null, voterId, voterDirectoryId: directory })
+  expect(await remove(1)).toMatchObject({ errorCode: 0, errorMessage: directory })
+  expect((await remove(4)).errorCode).toBe(errorCodes.VOTER_NOT_FOUND)
 })
 
 test('an answer does not grow by asking for the same again', async () => {

@@ -47,6 +47,8 @@ const kafka: ReadonlyMap<number, readonly [number, number]> = new Map([
   [60, [0, 2]],
   [64, [0, 0]],
   [75, [0, 0]],
+  [80, [0, 1]],
+  [81, [0, 0]],
 ])
 
 test('what is advertised is what Kafka 4.3.1 advertises for the same keys', () => {

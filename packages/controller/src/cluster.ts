@@ -11,6 +11,7 @@ import {
   type TopicConfig,
 } from '@trimaran/metadata'
 import type { ClusterIndex } from './cluster-index.ts'
+import type { VoterChange, VoterChangeBegun } from './raft-voters.ts'
 
 export interface ControllerConfig {
   readonly clusterId: string
@@ -25,6 +26,8 @@ export interface ControllerConfig {
   readonly leaderImbalanceCheckIntervalMs: number
   readonly deleteTopicEnable: boolean
   readonly describeQuorum: () => ControllerRequests['describeQuorum']['response']
+  /** Of the quorum that this controller leads. */
+  readonly changeVoters: (change: VoterChange) => VoterChangeBegun
 }
 
 /**
@@ -54,6 +57,8 @@ export interface Decision<R> {
    */
   readonly records: readonly MetadataRecord[]
   readonly response: R
+  /** End of what the answer waits for, where that is not what the controller has written last; 0: of nothing. */
+  readonly waitsFor?: Offset
   /** What follows in turns of its own. */
   readonly rest?: Rest
 }

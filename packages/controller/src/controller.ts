@@ -44,6 +44,7 @@ import { HeartbeatsSoft } from './heartbeats-soft.ts'
 import { type ControllerMetrics, metricsOf, metricsWhenInactive } from './metrics.ts'
 import { electLeaderless } from './partition-changes.ts'
 import { allocateProducerIds } from './producer-ids.ts'
+import { addRaftVoter, removeRaftVoter } from './raft-voters.ts'
 import { alterPartitionReassignments } from './reassignments.ts'
 import { createPartitions, createTopics, deleteTopics } from './topics.ts'
 
@@ -226,12 +227,13 @@ export class Controller {
     const entryMax = isWhole ? recordsPerOperationMax : recordsPerEntryMax
     const isWritten = this.#writePart(term, decision, entryMax)
     if (!isWritten) return Promise.reject(notController())
-    if (term.pendingEnd <= term.committedEnd) {
+    const end = decision.waitsFor ?? term.pendingEnd
+    if (end <= term.committedEnd) {
       return Promise.resolve(decision.response as ResponseOf<K>)
     }
     return new Promise((resolve, reject) => {
       const parked = { response: decision.response, resolve, reject } as unknown as ParkedAnswer
-      term.waiters.park(term.pendingEnd, parked)
+      term.waiters.park(end, parked)
     })
   }
 
@@ -284,6 +286,10 @@ export class Controller {
       case 'unregisterBroker':
         term.soft.end(command.request.brokerId)
         return unregisterBroker(cluster, command.request)
+      case 'addRaftVoter':
+        return addRaftVoter(cluster, command.request)
+      case 'removeRaftVoter':
+        return removeRaftVoter(cluster, command.request)
       case 'describeQuorum':
         return { records: [], response: this.#config.describeQuorum() }
     }

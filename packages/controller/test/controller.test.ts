@@ -1,7 +1,8 @@
 import { ClusterError } from '@trimaran/common'
-import { encodeSnapshot } from '@trimaran/metadata'
+import { type ControllerRequests, encodeSnapshot, errorCodes } from '@trimaran/metadata'
 import { expect, test } from 'vitest'
 import { partitionsPerTurnMax, recordsPerEntryMax } from '../src/cluster.ts'
+import type { VoterRefusal } from '../src/raft-voters.ts'
 import { TestCluster } from './harness.ts'
 
 const createOrders = {
@@ -237,6 +238,90 @@ test('what was left to do about a broker does not concern its next incarnation',
 test('the quorum is described by whoever knows it', async () => {
   const cluster = await TestCluster.of([])
   expect(await cluster.ask('describeQuorum', {})).toMatchObject({ errorCode: 0, leaderId: 1 })
+})
+
+const voter = { nodeId: 4, directoryId: 'AAAAAAAAAAAAAAAAAAAAAQ' }
+const adding: ControllerRequests['addRaftVoter']['request'] = {
+  ...voter,
+  clusterId: null,
+  host: 'node4',
+  port: 9093,
+  waitsForCommit: true,
+}
+
+test('a change of voters is answered when its entry is committed, or at once where that is wanted', async () => {
+  let endOffset = 0
+  const changes: unknown[] = []
+  const cluster: TestCluster = await TestCluster.of([], {
+    config: {
+      changeVoters: change => {
+        changes.push(change)
+        endOffset = cluster.log.nextOffset + 1
+        return { endOffset }
+      },
+    },
+  })
+  let answered = false
+  const { controller } = cluster
+  void controller.request('addRaftVoter', adding).then(() => (answered = true))
+  await Promise.resolve()
+  expect(answered).toBe(false)
+  const early = controller.request('addRaftVoter', { ...adding, waitsForCommit: false })
+  expect(await early).toEqual({ errorCode: 0, errorMessage: null })
+  controller.committed({ ...cluster.image, endOffset })
+  await Promise.resolve()
+  await Promise.resolve()
+  expect(answered).toBe(true)
+  void controller.request('removeRaftVoter', { ...voter, clusterId: 'cluster' }).catch(() => {})
+  const unheard = { nodeId: 3, directoryId: 'AAAAAAAAAAAAAAAAAAAAAA', clusterId: null }
+  void controller.request('removeRaftVoter', unheard).catch(() => {})
+  expect(changes.slice(2)).toEqual([
+    { kind: 'remove', ...voter },
+    { kind: 'remove', nodeId: 3, directoryId: null },
+  ])
+})
+
+test('a change of voters whose leader is deposed has an unknown outcome', async () => {
+  const cluster: TestCluster = await TestCluster.of([], {
+    config: { changeVoters: () => ({ endOffset: cluster.log.nextOffset + 1 }) },
+  })
+  const answer = cluster.controller.request('addRaftVoter', adding)
+  cluster.controller.resign()
+  await expect(answer).rejects.toMatchObject({ code: 'NOT_CONTROLLER' })
+})
+
+test('a change of voters that cannot begin says why in the words of Kafka, at once', async () => {
+  const codes = new Map<VoterRefusal, number>([
+    ['notLeading', errorCodes.REQUEST_TIMED_OUT],
+    ['changePending', errorCodes.REQUEST_TIMED_OUT],
+    ['duplicate', errorCodes.DUPLICATE_VOTER],
+    ['notFound', errorCodes.VOTER_NOT_FOUND],
+    ['notFetching', errorCodes.REQUEST_TIMED_OUT],
+    ['lagging', errorCodes.REQUEST_TIMED_OUT],
+    ['lastVoter', errorCodes.INVALID_REQUEST],
+    ['noMajority', errorCodes.REQUEST_TIMED_OUT],
+  ])
+  for (const [refusal, errorCode] of codes) {
+    const cluster = await TestCluster.of([], { config: { changeVoters: () => refusal } })
+    const answer = await cluster.controller.request('addRaftVoter', adding)
+    expect(answer).toEqual({ errorCode, errorMessage: expect.stringMatching(/\.$/) as unknown })
+  }
+})
+
+test('a change of voters that makes no sense reaches no quorum', async () => {
+  const cluster = await TestCluster.of([], {
+    config: {
+      changeVoters: () => {
+        throw new Error('asked')
+      },
+    },
+  })
+  const { controller } = cluster
+  const codeOf = async (changes: Partial<typeof adding>) =>
+    (await controller.request('addRaftVoter', { ...adding, ...changes })).errorCode
+  expect(await codeOf({ clusterId: 'x'.repeat(30_000) })).toBe(errorCodes.INCONSISTENT_CLUSTER_ID)
+  expect(await codeOf({ nodeId: -1 })).toBe(errorCodes.INVALID_REQUEST)
+  expect(await codeOf({ directoryId: 'AAAAAAAAAAAAAAAAAAAAAA' })).toBe(errorCodes.INVALID_REQUEST)
 })
 
 test('metrics count what is there', async () => {

@@ -131,6 +131,7 @@ export class TestCluster {
           voters: [],
           observers: [],
         }),
+        changeVoters: () => 'notLeading',
         ...options.config,
       },
       logEvent: (_level, phrase, fields) => this.events.push(`${phrase} ${JSON.stringify(fields)}`),

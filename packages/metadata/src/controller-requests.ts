@@ -2,6 +2,7 @@ import type {
   BrokerEpoch,
   BrokerId,
   LeaderEpoch,
+  NodeId,
   Offset,
   PartitionEpoch,
   TopicId,
@@ -194,6 +195,28 @@ export interface ControllerRequests {
   }
   unregisterBroker: {
     request: { readonly brokerId: BrokerId }
+    response: Outcome
+  }
+  /** Answered when the new set is committed, or, where that is not waited for, once it is written. */
+  addRaftVoter: {
+    request: {
+      /** Null: whatever it is. */
+      readonly clusterId: string | null
+      readonly nodeId: NodeId
+      readonly directoryId: Uuid
+      /** Where the other voters reach it. */
+      readonly host: string
+      readonly port: number
+      readonly waitsForCommit: boolean
+    }
+    response: Outcome
+  }
+  removeRaftVoter: {
+    request: {
+      readonly clusterId: string | null
+      readonly nodeId: NodeId
+      readonly directoryId: Uuid
+    }
     response: Outcome
   }
   describeQuorum: {

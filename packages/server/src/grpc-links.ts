@@ -5,7 +5,7 @@ import type { LinkStream } from './grpc-transport.ts'
 import { decodeEnvelope, encodeEnvelope } from './rpc/envelope.ts'
 import type { Hello } from './rpc/envelope.ts'
 import { cutFrame, FrameAssembler, MAX_FRAME_BYTES } from './rpc/frame-assembler.ts'
-import type { PeerAddress, PeerLinks, PeerReceiver } from './rpc/peer-links.ts'
+import type { PeerAddress, PeerLinks, PeerReceiver, ServerAddress } from './rpc/peer-links.ts'
 import { sizeOf } from './rpc/wire.ts'
 
 /** A dial without an answer in this time means that the peer is gone, if its stream broke before (decision 15). */
@@ -20,6 +20,10 @@ const REFUSED_BACKOFF_MS = 500
 const INTEREST_MS = 10_000
 /** A stream that does not say who it is within this is closed. */
 const HELLO_TIMEOUT_MS = 2_000
+/** Between two tries to find anybody of the cluster at the addresses that are configured, and how long each may take. */
+const SEEK_INTERVAL_MS = 500
+/** Whom a dial is for that knows an address and no id. */
+const ANYBODY = -1
 /** Frames that wait for a slow peer; beyond, frames are dropped, as on a broken link: one large frame and ten usual. */
 const MAX_QUEUED_BYTES = MAX_FRAME_BYTES + 16 * 1024 * 1024
 
@@ -67,6 +71,10 @@ export class GrpcLinks implements PeerLinks {
   #receiver: PeerReceiver | null = null
   #port: number
   #closed = false
+  #sought: readonly ServerAddress[] = []
+  #cancelSeek: (() => void) | null = null
+  /** The last that was logged. */
+  #seekRefusal: string | null = null
 
   /** Loads gRPC and listens. Frames are accepted after `start`. */
   static async open(options: GrpcLinksOptions): Promise<GrpcLinks> {
@@ -107,6 +115,7 @@ export class GrpcLinks implements PeerLinks {
       if (peer.links.length > 0) receiver.reachable(peer.nodeId)
       else this.#dial(peer)
     }
+    this.#seekAnybody()
   }
 
   learn(address: PeerAddress): void {
@@ -117,6 +126,16 @@ export class GrpcLinks implements PeerLinks {
     peer.address = address
     peer.backoffMs = REDIAL_BACKOFF_MIN_MS
     if (peer.cancelRedial !== null) this.#dial(peer)
+  }
+
+  seek(servers: readonly ServerAddress[]): void {
+    const { host, port } = this.#options.advertised
+    this.#sought = servers.filter(server => server.host !== host || server.port !== port)
+    if (this.#receiver !== null) this.#seekAnybody()
+  }
+
+  addressOf(nodeId: NodeId): ServerAddress | null {
+    return this.#peers.get(nodeId)?.address ?? null
   }
 
   send(to: NodeId, frame: readonly Uint8Array[]): boolean {
@@ -137,6 +156,7 @@ export class GrpcLinks implements PeerLinks {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#cancelSeek?.()
     for (const peer of this.#peers.values()) {
       peer.cancelRedial?.()
       peer.dialing?.destroy()
@@ -234,6 +254,43 @@ export class GrpcLinks implements PeerLinks {
     this.#options.logEvent('warn', 'link refused', { peer: peer.nodeId, reason })
   }
 
+  /** As long as nobody is linked; then who is linked knows the others. */
+  #seekAnybody(): void {
+    const isLinked = [...this.#peers.values()].some(({ links }) => links.length > 0)
+    if (this.#closed || this.#cancelSeek !== null || this.#sought.length === 0 || isLinked) return
+    for (const server of this.#sought) this.#dialServer(server)
+    const { clock } = this.#options
+    this.#cancelSeek = clock.wakeAt(clock.monotonicMs() + SEEK_INTERVAL_MS, () => {
+      this.#cancelSeek = null
+      this.#seekAnybody()
+    })
+  }
+
+  #dialServer({ host, port }: ServerAddress): void {
+    const { clock } = this.#options
+    const stream = this.#transport.dial(host, port)
+    const cancel = clock.wakeAt(clock.monotonicMs() + SEEK_INTERVAL_MS, () => stream.destroy())
+    stream.onClose(reason => {
+      cancel()
+      if (reason?.startsWith(REFUSED) !== true || this.#seekRefusal === reason) return
+      this.#seekRefusal = reason
+      this.#options.logEvent('warn', 'link refused', { server: `${host}:${port}`, reason })
+    })
+    this.#firstFrame(stream, hello => {
+      cancel()
+      const peer = this.#peer(hello.nodeId)
+      const objection = this.#objection(hello, null)
+      if (objection !== null) {
+        this.#refused(peer, objection)
+        stream.destroy()
+        return
+      }
+      this.learn({ nodeId: hello.nodeId, host: hello.host, port: hello.port })
+      this.#established(peer, stream, hello)
+    })
+    stream.write(this.#hello(ANYBODY))
+  }
+
   // Incoming.
 
   #accept(stream: LinkStream): void {
@@ -292,7 +349,8 @@ export class GrpcLinks implements PeerLinks {
     if (expected !== null && hello.nodeId !== expected) {
       return `node ${hello.nodeId} answers where node ${expected} should`
     }
-    if (hello.toNodeId !== nodeId) return `node ${nodeId} is not node ${hello.toNodeId}`
+    if (hello.toNodeId !== nodeId && hello.toNodeId !== ANYBODY)
+      return `node ${nodeId} is not node ${hello.toNodeId}`
     const linked = this.#peers.get(hello.nodeId)?.links[0]
     if (linked !== undefined && linked.incarnationId !== hello.incarnationId) {
       // Links of a dead process break within milliseconds, those of a vanished machine within the keepalive.
@@ -340,6 +398,7 @@ export class GrpcLinks implements PeerLinks {
     if (peer.links.length === 0) {
       peer.suspect = true
       this.#dial(peer)
+      this.#seekAnybody()
     } else if (at === 0) {
       // What was under way on the broken stream is lost; the other one takes over.
       this.#receiver?.reachable(peer.nodeId)

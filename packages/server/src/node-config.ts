@@ -8,12 +8,14 @@ export interface NodeConfig {
   /** Of the data directory; a wiped disk is another voter (KIP-853). */
   readonly directoryId: Uuid
   readonly roles: { readonly broker: boolean; readonly controller: boolean }
-  /** Where the quorum is: the same on every node. */
+  /** Whom the quorum begins with: the same on every voter. Whose log is not empty takes them from there. */
   readonly voters: readonly {
     readonly nodeId: NodeId
     readonly host: string
     readonly port: number
   }[]
+  /** Where a node that joins finds the quorum. */
+  readonly bootstrapServers?: readonly { readonly host: string; readonly port: number }[]
   /** Where clients reach its broker. */
   readonly endpoints: readonly Endpoint[]
   /** Where nodes reach it. */

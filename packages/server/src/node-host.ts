@@ -188,6 +188,7 @@ export class NodeHost {
         directoryId: identity.directoryId,
         roles: config.roles,
         voters,
+        bootstrapServers: config.bootstrapServers,
         endpoints: this.endpoints,
         nodeHost: host,
         nodePort: port,

@@ -1,7 +1,7 @@
 import type { BrokerId, Clock, NodeId, Offset, TopicId } from '@trimaran/common'
 import type { Broker, HostedPartition, LifecycleState, ReplicationStatus } from '@trimaran/broker'
 import type { ControllerRequests, Image, QuorumReplica } from '@trimaran/metadata'
-import type { RaftDriver, RaftStatus } from '@trimaran/raft'
+import type { RaftDriver, RaftStatus, Voter } from '@trimaran/raft'
 import type { NodeConfig } from './node-config.ts'
 
 /** What a node says of itself on /status; the CLI and tests read it. Ids are −1 where there is none. */
@@ -182,35 +182,49 @@ function localPart(hosted: HostedPartition | undefined): PartitionStatus['local'
 export function describeQuorum(
   status: RaftStatus,
   clock: Clock,
+  addressOf: (nodeId: NodeId) => { readonly host: string; readonly port: number } | null,
 ): ControllerRequests['describeQuorum']['response'] {
   const toWallMs = (monotonicMs: number): number =>
     Number.isFinite(monotonicMs)
       ? Math.round(clock.wallMs() - (clock.monotonicMs() - monotonicMs))
       : -1
-  const places = new Map(status.voters.map(voter => [voter.nodeId, voter]))
-  const replicas = status.replicas.map(replica => {
-    const place = places.get(replica.nodeId)
-    const told: QuorumReplica & { readonly isVoter: boolean } = {
+  const told = status.replicas.map(replica => {
+    const place = replica.isVoter
+      ? status.voters.find(voter => voter.nodeId === replica.nodeId)
+      : addressOf(replica.nodeId)
+    return {
       isVoter: replica.isVoter,
       nodeId: replica.nodeId,
-      directoryId: place?.directoryId ?? NO_DIRECTORY,
+      directoryId: replica.directoryId ?? NO_DIRECTORY,
       host: place?.host ?? '',
       port: place?.port ?? 0,
       logEndOffset: replica.endOffset,
       lastFetchTimestampMs: toWallMs(replica.lastFetchMs),
       lastCaughtUpTimestampMs: toWallMs(replica.lastCaughtUpMs),
     }
-    return told
   })
+  const voters = told.filter(({ isVoter }) => isVoter)
+  // One whose disk is lost is a voter until it is taken out; what has come in its place is an observer.
+  const unheard = status.voters.filter(({ nodeId }) => !voters.some(each => each.nodeId === nodeId))
   return {
     errorCode: 0,
     errorMessage: null,
     leaderId: status.leaderId ?? -1,
     leaderEpoch: status.epoch,
     highWatermark: status.highWatermark,
-    voters: replicas.filter(({ isVoter }) => isVoter),
-    observers: replicas.filter(({ isVoter }) => !isVoter),
+    voters: [...voters, ...unheard.map(toUnheard)],
+    observers: told.filter(({ isVoter }) => !isVoter),
   }
 }
+
+const toUnheard = ({ nodeId, directoryId, host, port }: Voter): QuorumReplica => ({
+  nodeId,
+  directoryId: directoryId ?? NO_DIRECTORY,
+  host,
+  port,
+  logEndOffset: -1,
+  lastFetchTimestampMs: -1,
+  lastCaughtUpTimestampMs: -1,
+})
 
 const NO_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAA'

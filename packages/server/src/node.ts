@@ -20,7 +20,14 @@ import { LogDirectory } from '@trimaran/log'
 import { emptyImage, encodeRecords, encodeSnapshot, MetadataLoader } from '@trimaran/metadata'
 import type { ControllerRequests, Delta, Image } from '@trimaran/metadata'
 import { RaftDriver } from '@trimaran/raft'
-import type { DurableState, QuorumStore, RaftDriverOptions, RaftListener } from '@trimaran/raft'
+import type {
+  DurableState,
+  Message,
+  QuorumStore,
+  RaftDriverOptions,
+  RaftListener,
+  Voter,
+} from '@trimaran/raft'
 import { GuardedDisk } from './guarded-disk.ts'
 import type { NodeConfig } from './node-config.ts'
 import { registerNodeGauges } from './node-gauges.ts'
@@ -30,7 +37,7 @@ import type { NodeStatus } from './node-status.ts'
 import { PeerControllerChannel } from './rpc/controller-channel.ts'
 import { decodeEnvelope, encodeEnvelope } from './rpc/envelope.ts'
 import type { PeerRequestKind, PeerRequests } from './rpc/envelope.ts'
-import type { PeerLinks } from './rpc/peer-links.ts'
+import type { PeerAddress, PeerLinks, ServerAddress } from './rpc/peer-links.ts'
 import { PeerRpc } from './rpc/peer-rpc.ts'
 import { PeerReplicaChannel } from './rpc/replica-channel.ts'
 
@@ -106,6 +113,8 @@ export class ClusterNode {
     readonly fail: (error: ClusterError) => void
   }[] = []
   readonly #gone = new Set<NodeId>()
+  /** As the log named them last. */
+  #voters: readonly Voter[] = []
   #abandonHandOver: () => void = () => {}
   #imageWaiters: { readonly fulfils: (image: Image) => boolean; readonly resolve: () => void }[] =
     []
@@ -192,6 +201,7 @@ export class ClusterNode {
   start(): void {
     const { config, links } = this.#options
     for (const voter of config.voters) if (voter.nodeId !== config.nodeId) links.learn(voter)
+    links.seek?.(config.bootstrapServers ?? [])
     links.start({
       frame: (from, frame) => this.#guard(() => this.#frame(from, frame)),
       gone: nodeId => this.#guard(() => this.#peerGone(nodeId)),
@@ -264,7 +274,8 @@ export class ClusterNode {
 
   /** Then there is no controller, and there will be none. */
   #isMajorityGone(): boolean {
-    const { voters } = this.#options.config
+    const { voters } = this.raft.status
+    if (voters.length === 0) return false
     const goneCount = voters.filter(({ nodeId }) => this.#gone.has(nodeId)).length
     return voters.length - goneCount <= voters.length / 2
   }
@@ -273,6 +284,7 @@ export class ClusterNode {
 
   #makeRaft(properties: NodeProperties): RaftDriver {
     const { config, durable, random, store, links, simulated = {} } = this.#options
+    const isVoter = config.voters.some(({ nodeId }) => nodeId === config.nodeId)
     return new RaftDriver({
       config: {
         nodeId: config.nodeId,
@@ -280,7 +292,7 @@ export class ClusterNode {
         electionTimeoutMs: properties.number('controller.quorum.election.timeout.ms'),
         fetchTimeoutMs: properties.number('controller.quorum.fetch.timeout.ms'),
         electionBackoffMaxMs: properties.number('controller.quorum.election.backoff.max.ms'),
-        bootstrapVoters: config.roles.controller ? config.voters : [],
+        bootstrapVoters: config.roles.controller && isVoter ? config.voters : [],
         bootstrapNodeIds: config.voters.map(({ nodeId }) => nodeId),
       },
       durable,
@@ -315,7 +327,9 @@ export class ClusterNode {
         leaderImbalanceCheckIntervalMs:
           properties.number('leader.imbalance.check.interval.seconds') * 1000,
         deleteTopicEnable: properties.boolean('delete.topic.enable'),
-        describeQuorum: () => describeQuorum(this.raft.status, this.#clock),
+        describeQuorum: () =>
+          describeQuorum(this.raft.status, this.#clock, nodeId => this.#addressOf(nodeId)),
+        changeVoters: change => this.raft.changeVoters(change),
       },
       logEvent: this.#logEvent,
       ...(simulated.controller && { bugs: simulated.controller }),
@@ -377,6 +391,7 @@ export class ClusterNode {
         if (leaderId !== this.#options.config.nodeId) this.#failWaiting()
         this.#channel.leaderChanged(leaderId)
       },
+      votersChanged: voters => this.#learnVoters(voters),
     }
   }
 
@@ -412,6 +427,38 @@ export class ClusterNode {
     }
   }
 
+  /** Those that are new in the log, unless the configuration or a broker's registration says where they are. */
+  #learnVoters(voters: readonly Voter[]): void {
+    const isSame = (a: Voter, b: Voter): boolean =>
+      a.nodeId === b.nodeId && a.host === b.host && a.port === b.port
+    for (const voter of voters) {
+      if (!this.#voters.some(known => isSame(known, voter))) this.#learnOther(voter)
+    }
+    this.#voters = voters
+  }
+
+  #learnOther(peer: PeerAddress): void {
+    const { config, links } = this.#options
+    const isConfigured = config.voters.some(({ nodeId }) => nodeId === peer.nodeId)
+    if (isConfigured || peer.nodeId === config.nodeId || this.image.brokers.has(peer.nodeId)) return
+    links.learn(peer)
+  }
+
+  #addressOf(nodeId: NodeId): ServerAddress | null {
+    const broker = this.image.brokers.get(nodeId)
+    if (broker !== undefined) return { host: broker.nodeHost, port: broker.nodePort }
+    return this.#options.links.addressOf?.(nodeId) ?? null
+  }
+
+  #quorumMessage(from: NodeId, message: Message): void {
+    // Who knows the cluster by a few addresses only is told where the leader is.
+    if (message.kind === 'fetchResponse' && message.leaderId !== null) {
+      const { leaderId, leaderAddress } = message
+      if (leaderAddress !== null) this.#learnOther({ nodeId: leaderId, ...leaderAddress })
+    }
+    this.raft.receive(from, message)
+  }
+
   #frame(from: NodeId, frame: Uint8Array): void {
     let envelope
     try {
@@ -421,7 +468,7 @@ export class ClusterNode {
       this.#logEvent('warn', 'undecodable frame dropped', { peer: from, err })
       return
     }
-    if (envelope.kind === 'quorum') this.raft.receive(from, envelope.message)
+    if (envelope.kind === 'quorum') this.#quorumMessage(from, envelope.message)
     else this.#rpc.receive(from, envelope)
   }
 

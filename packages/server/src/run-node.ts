@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 import type { ServerConfig } from './config/config.ts'
 import type { Environment } from './config/environment.ts'
+import { ClusterError } from '@trimaran/common'
 import type { LogEvent } from '@trimaran/common'
 import type { ClusterNode } from './node.ts'
 import type { NodeHost } from './node-host.ts'
@@ -75,7 +76,7 @@ async function open(
     { openDiskStorage },
     { systemClock },
     { systemRandom },
-    { claimDirectory },
+    { claimDirectory, storedClusterId },
     { letHeapGrow, releaseMemoryWhenQuiet },
   ] = await Promise.all([
     import('./node-host.ts'),
@@ -88,6 +89,7 @@ async function open(
     import('level'),
   ])
   const random = systemRandom()
+  requireClusterId(config, storedClusterId(config.dataDirectory))
   const { clusterId } = claimDirectory(config.dataDirectory, config, random)
   const host = await Host.open({
     config,
@@ -126,6 +128,18 @@ async function open(
   })
   if (config.initialTopics.length > 0) void createInitialTopics(config, node, logEvent)
   return host
+}
+
+/** A node that joins cannot make one up, and whoever it joins would refuse it. */
+function requireClusterId(
+  { bootstrapServers, clusterId }: ServerConfig,
+  stored: string | null,
+): void {
+  if (bootstrapServers.length === 0 || clusterId !== null || stored !== null) return
+  throw new ClusterError(
+    'BAD_CONFIG',
+    'cluster.id is missing: a node that joins a cluster needs its id; `trimaran quorum status` tells it, set it as CLUSTER_ID or cluster.id',
+  )
 }
 
 /** Waits for as many brokers as the topics want replicas, as the image's script does; then each is tried once. */

@@ -216,6 +216,39 @@ describe('a node', () => {
       'controller.quorum.bootstrap.servers': 'localhost:9093',
     })
     expect(config.voters).toEqual([{ nodeId: 1, host: 'localhost', port: 9093 }])
+    expect(config.bootstrapServers).toEqual([])
+  })
+
+  const controller = { 'node.id': '4', 'process.roles': 'broker,controller' }
+  const servers = 'controller.quorum.bootstrap.servers'
+
+  test.each([
+    [{ [servers]: 'a:9093,b:9093' }, ['a', 'b']],
+    [{ [servers]: 'a:9094' }, ['a']],
+    [{ [servers]: 'a:9093', 'node.advertised.listener': 'd:9093' }, ['a']],
+    [
+      { [servers]: 'a:9093', 'advertised.listeners': 'PLAINTEXT://d:9092,CONTROLLER://d:9093' },
+      ['a'],
+    ],
+    [{ [servers]: 'a:9093', listeners: 'PLAINTEXT://:9092,CONTROLLER://d:9093' }, ['a']],
+    [{ [servers]: 'a:9093', 'process.roles': 'broker' }, ['a']],
+  ])('joins the quorum of %j', (settings, hosts) => {
+    const config = load({ ...controller, ...settings })
+    expect(config.voters).toEqual([])
+    expect(config.bootstrapServers.map(({ host }) => host)).toEqual(hosts)
+    expect(config.clusterId).toBe(null)
+    // Not alone: its internal topics are as its cluster has them.
+    expect(config.properties.has('offsets.topic.replication.factor')).toBe(false)
+  })
+
+  test.each([
+    [{ [servers]: 'a:9093' }],
+    [{ [servers]: 'a:9093', 'advertised.listeners': 'PLAINTEXT://a:9092,CONTROLLER://a:9093' }],
+    [{ [servers]: 'localhost:9093', listeners: 'PLAINTEXT://:9092,CONTROLLER://127.0.0.1:9093' }],
+  ])('begins a quorum of its own with %j', settings => {
+    const config = load({ ...controller, ...settings })
+    expect(config.bootstrapServers).toEqual([])
+    expect(config.voters.map(({ nodeId }) => nodeId)).toEqual([4])
   })
 })
 
@@ -271,7 +304,15 @@ test.each<[Record<string, string>, RegExp]>([
     /Java class/,
   ],
   [{ 'log.level': 'loud' }, /none of/],
-  [{ 'controller.quorum.bootstrap.servers': 'a:1,b:2' }, /controller\.quorum\.voters/],
+  [{ 'controller.quorum.bootstrap.servers': 'a:1,b' }, /is not an address/],
+  [
+    {
+      'node.id': '4',
+      'process.roles': 'broker,controller',
+      'controller.quorum.voters': '1@a:9093,2@b:9093,3@c:9093',
+    },
+    /controller\.quorum\.bootstrap\.servers/,
+  ],
 ])('%j is refused with words that help', (settings, words) => {
   expect(() => load(settings)).toThrow(
     expect.objectContaining({

@@ -191,6 +191,36 @@ test('a peer that nobody can dial is never called gone: there was no stream that
   expect(a.seen.filter(event => event.startsWith('gone'))).toEqual([])
 })
 
+test('who knows an address and nothing else finds out who is there, and comes back to it', async () => {
+  const [a, b] = [await peer(1), await peer(2)]
+  const up = [a.next('reachable 2'), b.next('reachable 1')]
+  a.links.seek([
+    { host: '127.0.0.1', port: await freePort() },
+    { host: '127.0.0.1', port: b.port },
+  ])
+  await Promise.all(up)
+  expect(a.links.addressOf(2)).toMatchObject({ host: '127.0.0.1', port: b.port })
+  expect(a.links.addressOf(3)).toBe(null)
+  expect(a.links.send(2, frame(1))).toBe(true)
+  const gone = a.next('gone 2')
+  b.links.close()
+  await gone
+  // It has got another id meanwhile: nobody was asked for by id, so nothing is wrong with that.
+  const found = a.next('reachable 3')
+  await peer(3, { port: b.port })
+  await found
+})
+
+test('who seeks a cluster and finds another one says so, once', async () => {
+  const [a, b] = [await peer(1), await peer(2, { clusterId: 'cluster-b' })]
+  const refused = a.next('link refused')
+  a.links.seek([{ host: '127.0.0.1', port: b.port }])
+  await refused
+  await new Promise(resolve => setTimeout(resolve, 1200))
+  expect(a.log.filter(({ phrase }) => phrase === 'link refused')).toHaveLength(1)
+  expect(a.seen.filter(event => event.startsWith('reachable'))).toEqual([])
+})
+
 test('a node of another cluster is refused, and both sides say so once', async () => {
   const [a, b] = [await peer(1), await peer(2, { clusterId: 'cluster-b' })]
   const told = [a.next('link refused'), b.next('link refused')]

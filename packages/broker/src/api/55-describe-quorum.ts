@@ -51,10 +51,14 @@ export const describeQuorum = handler(
         topicName === clusterMetadataTopic && partition === 0 ? described : unknown(partition),
       ),
     }))
-    const nodes = quorum.voters.map(({ nodeId, host, port }) => ({
-      nodeId,
-      listeners: [{ name: controllerListener, host, port }],
-    }))
+    // Observers too, where it is known: who makes one a voter has to say where it is.
+    const known = new Map([...quorum.observers, ...quorum.voters].map(each => [each.nodeId, each]))
+    const nodes = [...known.values()]
+      .filter(({ host }) => host !== '')
+      .map(({ nodeId, host, port }) => ({
+        nodeId,
+        listeners: [{ name: controllerListener, host, port }],
+      }))
     return { errorCode: errorCodes.NONE, errorMessage: null, topics, nodes }
   },
 )

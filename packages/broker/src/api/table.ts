@@ -32,6 +32,8 @@ import { describeQuorum } from './55-describe-quorum.ts'
 import { describeCluster } from './60-describe-cluster.ts'
 import { unregisterBroker } from './64-unregister-broker.ts'
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts'
+import { addRaftVoter } from './80-add-raft-voter.ts'
+import { removeRaftVoter } from './81-remove-raft-voter.ts'
 import type { Handler } from './handler.ts'
 
 export const handlers: readonly Handler[] = [
@@ -68,4 +70,6 @@ export const handlers: readonly Handler[] = [
   describeCluster,
   unregisterBroker,
   describeTopicPartitions,
+  addRaftVoter,
+  removeRaftVoter,
 ]

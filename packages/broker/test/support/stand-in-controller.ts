@@ -299,6 +299,14 @@ export class StandInController implements ControllerChannel {
       this.commit([{ kind: 'unregisterBroker', brokerId, brokerEpoch: broker.epoch }])
       return fine
     },
+    addRaftVoter: ({ nodeId, host, port }) => ({
+      errorCode: nodeId === 1 ? errorCodes.DUPLICATE_VOTER : errorCodes.NONE,
+      errorMessage: `${host}:${port}`,
+    }),
+    removeRaftVoter: ({ nodeId, directoryId }) => ({
+      errorCode: nodeId === 1 ? errorCodes.NONE : errorCodes.VOTER_NOT_FOUND,
+      errorMessage: directoryId,
+    }),
     describeQuorum: () => ({
       ...fine,
       leaderId: 1,
@@ -315,7 +323,17 @@ export class StandInController implements ControllerChannel {
           lastCaughtUpTimestampMs: 5,
         },
       ],
-      observers: [],
+      observers: [
+        {
+          nodeId: 4,
+          directoryId: zeroUuid,
+          host: 'node4',
+          port: 9093,
+          logEndOffset: 1,
+          lastFetchTimestampMs: 5,
+          lastCaughtUpTimestampMs: 5,
+        },
+      ],
     }),
   }
 }

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { CliError, bold, count, dim, exitCodes, printJson, printLine } from '../output.ts'
 import { signal, spawnNode, stopNodes, waitUntilGone } from '../local-cluster/processes.ts'
-import { newCluster, startNodes, waitUntilReady } from '../local-cluster/startup.ts'
+import { joinNode, newCluster, startNodes, waitUntilReady } from '../local-cluster/startup.ts'
 import {
   nodeDirectory,
   processState,
@@ -36,6 +36,24 @@ export async function up(options: UpOptions): Promise<void> {
   await startNodes(options.dir, state, toStart, overrides)
   announce(options, state, performance.now() - startedMs)
   if (options.detach !== true) await stopOnSignal(options.dir, state)
+}
+
+/** A node more, which is a broker at once and an observer of the quorum. */
+export async function add(
+  options: DirectoryOptions & { readonly override: readonly string[] },
+): Promise<void> {
+  const state = requireState(options.dir)
+  if (state.nodes.every(node => readPid(options.dir, node.id) === null)) {
+    throw new CliError(
+      `No node of the cluster in ${options.dir} runs; start it with: trimaran cluster up --dir ${options.dir}`,
+    )
+  }
+  const { id, port } = await joinNode(options.dir, state, parseOverrides(options.override))
+  if (options.json === true) printJson({ id, bootstrapServer: `127.0.0.1:${port}` })
+  else {
+    printLine(`${bold(`Node ${id} is running`)} on 127.0.0.1:${port}, a broker like the others.`)
+    printLine(dim(`It votes once it is added: trimaran quorum add --id ${id} -b 127.0.0.1:${port}`))
+  }
 }
 
 function parseOverrides(settings: readonly string[]): ReadonlyMap<string, string> {

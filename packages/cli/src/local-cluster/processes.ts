@@ -40,12 +40,19 @@ export function serverProperties(
   node: LocalNode,
   overrides: ReadonlyMap<string, string>,
 ): string {
-  const voters = state.nodes.map(voter => `${voter.id}@127.0.0.1:${voter.nodePort}`).join(',')
+  const founders = state.nodes.filter(each => each.joined !== true)
+  const voters = founders.map(voter => `${voter.id}@127.0.0.1:${voter.nodePort}`).join(',')
+  const servers = state.nodes
+    .filter(each => each.id !== node.id)
+    .map(each => `127.0.0.1:${each.nodePort}`)
+    .join(',')
   const replicas = String(Math.min(3, state.nodes.length))
   const settings = new Map([
     ['process.roles', 'broker,controller'],
     ['node.id', String(node.id)],
-    ['controller.quorum.voters', voters],
+    node.joined === true
+      ? ['controller.quorum.bootstrap.servers', servers]
+      : ['controller.quorum.voters', voters],
     ['controller.listener.names', 'CONTROLLER'],
     ['listeners', `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.nodePort}`],
     ['advertised.listeners', `PLAINTEXT://127.0.0.1:${node.port}`],

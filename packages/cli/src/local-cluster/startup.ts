@@ -45,6 +45,29 @@ export async function startNodes(
   await waitUntilReady(directory, state)
 }
 
+/** A node more, on the ports after those of the others; resolves when it serves. */
+export async function joinNode(
+  directory: string,
+  state: LocalCluster,
+  overrides: ReadonlyMap<string, string>,
+): Promise<LocalNode> {
+  const last = state.nodes.reduce((a, b) => (a.id > b.id ? a : b))
+  const node: LocalNode = {
+    id: last.id + 1,
+    port: last.port + 1,
+    nodePort: last.nodePort + 1,
+    httpPort: last.httpPort + 1,
+    joined: true,
+  }
+  await requirePorts(node)
+  const grown = { ...state, nodes: [...state.nodes, node] }
+  writeState(directory, grown)
+  writeNodeConfig(directory, grown, node, overrides)
+  spawnNode(directory, grown, node.id)
+  await waitUntilReady(directory, { ...grown, nodes: [node] })
+  return node
+}
+
 async function requirePorts(node: LocalNode): Promise<void> {
   for (const port of [node.port, node.nodePort, node.httpPort]) {
     const taken = await portTaken(port)

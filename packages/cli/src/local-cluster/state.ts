@@ -16,6 +16,8 @@ export interface LocalNode {
   readonly nodePort: number
   /** /healthz, /metrics, /status. */
   readonly httpPort: number
+  /** It came to a cluster that was there: an observer of the quorum until somebody adds it. */
+  readonly joined?: boolean
 }
 
 /** The node's own port, then one for the nodes among themselves, then one for HTTP. */

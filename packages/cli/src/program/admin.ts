@@ -37,14 +37,7 @@ export function addAdmin(program: Command): void {
     .action(async (kind: string, name: string, options) =>
       (await import('../commands/configs.ts')).alter(kind, name, options),
     )
-  program
-    .command('quorum')
-    .description('the metadata quorum')
-    .command('status')
-    .description('leader, epoch, high watermark, voters and observers with their lag')
-    .addOption(bootstrapOption())
-    .addOption(jsonOption())
-    .action(async options => (await import('../commands/quorum.ts')).status(options))
+  addQuorum(program)
   program
     .command('elect')
     .description(
@@ -60,4 +53,57 @@ export function addAdmin(program: Command): void {
       examples('trimaran elect', 'trimaran elect --type unclean --topic orders --partition 3'),
     )
     .action(async options => (await import('../commands/elect.ts')).elect(options))
+}
+
+function addQuorum(program: Command): void {
+  const quorum = program
+    .command('quorum')
+    .description('the metadata quorum: who leads, who votes, and who shall')
+  quorum
+    .command('status')
+    .description('leader, epoch, high watermark, voters and observers with their lag')
+    .addOption(bootstrapOption())
+    .addOption(jsonOption())
+    .addHelpText('after', examples('trimaran quorum status', 'trimaran quorum status --json'))
+    .action(async options => (await import('../commands/quorum.ts')).status(options))
+  quorum
+    .command('add')
+    .description('make a node that runs and has caught up a voter')
+    .requiredOption('--id <number>', 'node id', wholeNumber('--id', 0))
+    .option('--directory-id <uuid>', "of the node's metadata log; the one it runs with, without it")
+    .option(
+      '--controller <host:port>',
+      'where the other voters reach it; by default what it told them',
+    )
+    .option(
+      '--timeout <ms>',
+      'how long to wait for it to catch up, and for the change',
+      wholeNumber('--timeout', 1),
+      30_000,
+    )
+    .addOption(bootstrapOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      examples(
+        'trimaran start -o node.id=4 -o process.roles=broker,controller -o log.dirs=/var/lib/node-4 \\',
+        '    -o cluster.id=… -o controller.quorum.bootstrap.servers=host1:9093,host2:9093',
+        'trimaran quorum add --id 4',
+      ),
+    )
+    .action(async options => (await import('../commands/quorum-voters.ts')).add(options))
+  quorum
+    .command('remove')
+    .description(
+      'take a voter out for good, alive or not; it goes on as an observer until it is added again',
+    )
+    .requiredOption('--id <number>', 'node id', wholeNumber('--id', 0))
+    .option('--directory-id <uuid>', 'as quorum status shows it; the one written down, without it')
+    .addOption(bootstrapOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      examples('trimaran quorum remove --id 3', 'trimaran quorum remove --id 3 --json'),
+    )
+    .action(async options => (await import('../commands/quorum-voters.ts')).remove(options))
 }

@@ -6,6 +6,7 @@ export function addCluster(program: Command): void {
     .command('cluster')
     .description('a local cluster: one process per node, on this machine')
   addUp(cluster)
+  addAdd(cluster)
   addStatus(cluster)
   addSingleNode(cluster)
   addDown(cluster)
@@ -39,6 +40,19 @@ function addUp(cluster: Command): void {
       ),
     )
     .action(async options => (await import('../commands/cluster.ts')).up(options))
+}
+
+function addAdd(cluster: Command): void {
+  cluster
+    .command('add')
+    .description(
+      'start a node more; it holds replicas, and votes in the quorum once it is added there',
+    )
+    .addOption(directoryOption())
+    .option('-o, --override <key=value>', 'a setting for this node (repeatable)', collect, [])
+    .addOption(jsonOption())
+    .addHelpText('after', examples('trimaran cluster add', 'trimaran quorum add --id 4'))
+    .action(async options => (await import('../commands/cluster.ts')).add(options))
 }
 
 function addStatus(cluster: Command): void {

@@ -34,6 +34,8 @@ import { describeQuorum } from './55-describe-quorum.ts'
 import { describeCluster } from './60-describe-cluster.ts'
 import { unregisterBroker } from './64-unregister-broker.ts'
 import { describeTopicPartitions } from './75-describe-topic-partitions.ts'
+import { addRaftVoter } from './80-add-raft-voter.ts'
+import { removeRaftVoter } from './81-remove-raft-voter.ts'
 
 export const apis = {
   produce,
@@ -70,6 +72,8 @@ export const apis = {
   describeCluster,
   unregisterBroker,
   describeTopicPartitions,
+  addRaftVoter,
+  removeRaftVoter,
 } as const
 
 export type Apis = typeof apis

@@ -32,11 +32,13 @@ export const failCluster: readonly FailingApi[] = [
     clusterAuthorizedOperations: NOT_ASKED,
   })),
   failing(apis.describeQuorum, (_request, errorCode) => ({ errorCode, topics: [] })),
-  failing(apis.unregisterBroker, (_request, errorCode) => ({
-    throttleTimeMs: 0,
-    errorCode,
-    errorMessage: null,
-  })),
+  ...[apis.unregisterBroker, apis.addRaftVoter, apis.removeRaftVoter].map(definition =>
+    failing(definition, (_request, errorCode) => ({
+      throttleTimeMs: 0,
+      errorCode,
+      errorMessage: null,
+    })),
+  ),
   failing(apis.describeConfigs, ({ resources }, errorCode) => ({
     throttleTimeMs: 0,
     results: resources.map(({ resourceType, resourceName }) => ({

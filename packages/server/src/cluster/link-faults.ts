@@ -1,5 +1,5 @@
 import type { NodeId } from '@trimaran/common'
-import type { PeerAddress, PeerLinks, PeerReceiver } from '../rpc/peer-links.ts'
+import type { PeerAddress, PeerLinks, PeerReceiver, ServerAddress } from '../rpc/peer-links.ts'
 import { sizeOf } from '../rpc/wire.ts'
 import type { PauseGate } from './pause-gate.ts'
 
@@ -118,6 +118,14 @@ class FaultyLinks implements PeerLinks {
 
   learn(peer: PeerAddress): void {
     this.#links.learn(peer)
+  }
+
+  seek(servers: readonly ServerAddress[]): void {
+    this.#links.seek?.(servers)
+  }
+
+  addressOf(nodeId: NodeId): ServerAddress | null {
+    return this.#links.addressOf?.(nodeId) ?? null
   }
 
   send(to: NodeId, frame: readonly Uint8Array[]): boolean {

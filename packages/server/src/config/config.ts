@@ -10,22 +10,21 @@ import { parseInitialTopics } from './initial-topics.ts'
 import type { InitialTopic } from './initial-topics.ts'
 import { inertKind } from './inert-keys.ts'
 import { kindOfKey, nearestKey, refusedKeys } from './known-keys.ts'
-import {
-  badConfig,
-  parseHostPort,
-  parseListeners,
-  parseVoters,
-  requirePlaintext,
-} from './listeners.ts'
+import { badConfig, parseHostPort, parseListeners, requirePlaintext } from './listeners.ts'
 import type { NamedAddress, VoterAddress } from './listeners.ts'
 import { parseProperties } from './properties-file.ts'
+import { controllerListener, controllerNames, quorumOf } from './quorum.ts'
+import type { HostPort, QuorumConfig } from './quorum.ts'
 
 export interface ServerConfig {
   readonly nodeId: NodeId
   readonly roles: { readonly broker: boolean; readonly controller: boolean }
   /** Null: this node makes up its own when it starts for the first time (nobody else is configured). */
   readonly clusterId: Uuid | null
+  /** Whom a new quorum begins with; empty for a node that joins one. */
   readonly voters: readonly VoterAddress[]
+  /** Where a node that joins finds the quorum; empty for everybody else. */
+  readonly bootstrapServers: readonly HostPort[]
   /** Where clients connect; empty without the broker role. */
   readonly listeners: readonly NamedAddress[]
   /** What clients are told. Port 0 stands for the one that was bound. */
@@ -80,11 +79,12 @@ export function loadConfig({ file, environment, overrides }: ConfigSources): Ser
   ])
   const notices = checkKeys(given)
   const nodeId = nodeIdOf(given)
-  const voters = votersOf(given, nodeId)
-  const roles = rolesOf(given, nodeId, voters)
+  const { voters, joins } = quorumOf(given, nodeId)
+  const roles = rolesOf(given, nodeId, { voters, joins })
   const addresses = addressesOf(given, { nodeId, roles, voters })
-  const ownVoters = voters ?? [{ nodeId, ...addresses.nodeAdvertised }]
-  const properties = withOwnDefaults(given, ownVoters.length === 1 && voters === null)
+  const isAlone = voters === null && joins.length === 0
+  const ownVoters = voters ?? (isAlone ? [{ nodeId, ...addresses.nodeAdvertised }] : [])
+  const properties = withOwnDefaults(given, isAlone)
   properties.set('node.id', String(nodeId))
   const dataDirectory = dataDirectoryOf(given)
   return {
@@ -92,6 +92,7 @@ export function loadConfig({ file, environment, overrides }: ConfigSources): Ser
     roles,
     clusterId: clusterIdOf(fromEnvironment.clusterId ?? given.get('cluster.id') ?? null, voters),
     voters: ownVoters,
+    bootstrapServers: joins,
     ...addresses,
     httpListener: optionalAddress(given, 'http.listener'),
     dataDirectory,
@@ -176,42 +177,27 @@ function nodeIdOf(given: ReadonlyMap<string, string>): NodeId {
   return nodeId ?? brokerId ?? 1
 }
 
-/** Null: not configured, the node is alone. */
-function votersOf(
-  given: ReadonlyMap<string, string>,
-  nodeId: NodeId,
-): readonly VoterAddress[] | null {
-  const text = given.get('controller.quorum.voters')
-  if (text !== undefined && text !== '') return parseVoters(text)
-  const key = 'controller.quorum.bootstrap.servers'
-  const servers = (given.get(key) ?? '').split(',').filter(item => item.trim() !== '')
-  const [only] = servers
-  if (only === undefined) return null
-  const isController = (given.get('process.roles') ?? 'controller').includes('controller')
-  if (servers.length === 1 && isController) return [{ nodeId, ...parseHostPort(key, only) }]
-  throw badConfig(
-    `${key} does not say which node is where; give every node the same controller.quorum.voters=id@host:port,…`,
-  )
-}
-
 function rolesOf(
   given: ReadonlyMap<string, string>,
   nodeId: NodeId,
-  voters: readonly VoterAddress[] | null,
+  { voters, joins }: QuorumConfig,
 ): ServerConfig['roles'] {
-  const isVoter = voters === null || voters.some(voter => voter.nodeId === nodeId)
+  const isVoter =
+    voters === null ? joins.length === 0 : voters.some(voter => voter.nodeId === nodeId)
   const text = given.get('process.roles') ?? ''
   if (text === '') return { broker: true, controller: isVoter }
   const words = text.split(',').map(word => word.trim())
   const roles = { broker: words.includes('broker'), controller: words.includes('controller') }
+  // It joins: an observer that can be made a voter, if it has the role controller.
+  if (joins.length > 0) return roles
   if (roles.controller && !isVoter) {
     throw badConfig(
-      `node ${nodeId} has the role controller, but controller.quorum.voters does not name it; add ${nodeId}@host:port`,
+      `node ${nodeId} has the role controller, but controller.quorum.voters does not name it; add ${nodeId}@host:port, or, if it joins a quorum that runs already, give it controller.quorum.bootstrap.servers=host:port,… instead`,
     )
   }
   if (!roles.controller && voters === null) {
     throw badConfig(
-      'process.roles=broker needs controller.quorum.voters=id@host:port,…: where the controllers are',
+      'process.roles=broker needs controller.quorum.voters=id@host:port,… or controller.quorum.bootstrap.servers=host:port,…: where the controllers are',
     )
   }
   if (!roles.controller && isVoter) {
@@ -234,12 +220,10 @@ function addressesOf(
 ): Pick<ServerConfig, 'listeners' | 'advertised' | 'nodeListener' | 'nodeAdvertised'> {
   const isBare = !given.has('listeners') && !given.has('advertised.listeners')
   const all = parseListeners('listeners', given.get('listeners') ?? olderListener(given))
-  const controllerNames = (given.get('controller.listener.names') ?? 'CONTROLLER')
-    .split(',')
-    .map(name => name.trim().toUpperCase())
+  const names = controllerNames(given)
   const protocolMap = given.get('listener.security.protocol.map')
   for (const { name } of all) requirePlaintext(name, protocolMap)
-  const isClients = ({ name }: NamedAddress): boolean => !controllerNames.includes(name)
+  const isClients = ({ name }: NamedAddress): boolean => !names.includes(name)
   const listeners = place.roles.broker ? all.filter(isClients) : []
   if (place.roles.broker && listeners.length === 0) {
     throw badConfig(
@@ -255,7 +239,8 @@ function addressesOf(
       port: voter?.port ?? DEFAULT_NODE_PORT,
     }
   const nodeAdvertised = optionalAddress(given, 'node.advertised.listener') ??
-    voter ?? {
+    voter ??
+    controllerListener(given, 'advertised.listeners') ?? {
       host: reachable(nodeListener.host) ?? advertised[0]?.host ?? ownHost,
       port: nodeListener.port,
     }

@@ -310,6 +310,27 @@ const unregisterBroker = {
   response: outcome,
 }
 
+const addRaftVoter = {
+  request: message<Request<'addRaftVoter'>>('AddRaftVoterRequest', {
+    clusterId: nullable(text(1)),
+    nodeId: int(2),
+    directoryId: text(3),
+    host: text(4),
+    port: int(5),
+    waitsForCommit: bool(6),
+  }),
+  response: outcome,
+}
+
+const removeRaftVoter = {
+  request: message<Request<'removeRaftVoter'>>('RemoveRaftVoterRequest', {
+    clusterId: nullable(text(1)),
+    nodeId: int(2),
+    directoryId: text(3),
+  }),
+  response: outcome,
+}
+
 const quorumReplica = message<QuorumReplica>('QuorumReplica', {
   nodeId: int(1),
   directoryId: text(2),
@@ -350,4 +371,6 @@ export const controllerCodecs: {
   alterPartitionReassignments,
   unregisterBroker,
   describeQuorum,
+  addRaftVoter,
+  removeRaftVoter,
 }

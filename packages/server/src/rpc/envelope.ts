@@ -101,6 +101,8 @@ export const calls: readonly PeerRequestKind[] = [
   'describeQuorum',
   'replicaFetch',
   'alterPartitionReassignments',
+  'addRaftVoter',
+  'removeRaftVoter',
 ]
 const FIRST_BODY_NUMBER = 2
 

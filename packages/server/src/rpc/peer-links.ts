@@ -1,9 +1,12 @@
 import type { NodeId } from '@trimaran/common'
 
-export interface PeerAddress {
-  readonly nodeId: NodeId
+export interface ServerAddress {
   readonly host: string
   readonly port: number
+}
+
+export interface PeerAddress extends ServerAddress {
+  readonly nodeId: NodeId
 }
 
 export interface PeerReceiver {
@@ -23,5 +26,9 @@ export interface PeerLinks {
   send(to: NodeId, frame: readonly Uint8Array[]): boolean
   /** Where to dial. */
   learn(peer: PeerAddress): void
+  /** Addresses of whom nothing else is known; dialled as long as there is no link at all. */
+  seek?(servers: readonly ServerAddress[]): void
+  /** Null: not known. */
+  addressOf?(nodeId: NodeId): ServerAddress | null
   start(receiver: PeerReceiver): void
 }
