@@ -20,6 +20,8 @@ export const bugs = {
   snapshotEndOffByOne: quorum('snapshotEndOffByOne'),
   acceptOldAnswers: quorum('acceptOldAnswers'),
   forgetVote: quorum('forgetVote'),
+  manyChangesAtOnce: quorum('manyChangesAtOnce'),
+  removedReturns: quorum('removedReturns'),
   B01: { replication: new Set(['B01']) },
   B04: { replication: new Set(['B04']) },
   B05: { replication: new Set(['B05']) },

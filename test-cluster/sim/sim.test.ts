@@ -36,6 +36,20 @@ test('partitions move between five brokers under faults, and every move comes to
   expect(counts.reassignmentsCancelled).toBeGreaterThan(0)
 })
 
+test('voters of the quorum come and go among five nodes under faults', async () => {
+  const counts = { votersAdded: 0, votersRemoved: 0, voterChanges: 0 }
+  for (let seed = 11; seed <= 18; seed++) {
+    const outcome = await new Simulation({ seed, nodes: 5, seconds: 6 }).run()
+    expect(outcome.failure, `seed ${seed}`).toBeNull()
+    for (const name of Object.keys(counts) as (keyof typeof counts)[]) {
+      counts[name] += outcome.counts[name] ?? 0
+    }
+  }
+  expect(counts.votersAdded).toBeGreaterThan(5)
+  expect(counts.votersRemoved).toBeGreaterThan(5)
+  expect(counts.voterChanges).toBeGreaterThan(20)
+})
+
 test('a seed is the same every time, also in a process that has done nothing else', async () => {
   const seed = 5
   const first = await simulate(seed)
@@ -70,6 +84,8 @@ const noticed: Readonly<
   noCheckQuorum: [1, 20, /^R14:/],
   snapshotEndOffByOne: [1, 30, /^R17:/],
   acceptOldAnswers: [1, 20, /events in a second/],
+  manyChangesAtOnce: [11, 20, /^R16:/],
+  removedReturns: [11, 20, /^R16:/],
   B01: [1, 60, /^P3:/],
   B04: [181, 205, /^P3:/],
   B05: [1, 30, /committed records are lost|^P(5|7|12):/],

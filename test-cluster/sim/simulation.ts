@@ -131,6 +131,7 @@ export class Simulation {
         nodes: new Map(this.#nodes.map(node => [node.id, node])),
         history: this.#history,
         oracle: this.#oracle.clients,
+        askedToAddVoter: nodeId => this.#oracle.quorum.askedToAdd(nodeId),
         isDraining: false,
         fail: error => this.#fail(error),
       },
@@ -205,11 +206,11 @@ export class Simulation {
   #addNode(id: NodeId, voters: readonly NodeId[], random: Prng): void {
     const world = this.#world
     const owner = new Owner(id)
-    const { wallSkewMaxMs, properties, disk } = this.#swarm
+    const { wallSkewMaxMs, properties, disk, hasVoterChanges } = this.#swarm
     const node = new SimNode({
       spec: {
         nodeId: id,
-        roles: { broker: true, controller: voters.includes(id) },
+        roles: { broker: true, controller: hasVoterChanges || voters.includes(id) },
         voters,
         properties,
         wallSkewMs: random.between(0, wallSkewMaxMs),
@@ -360,6 +361,7 @@ export class Simulation {
         offsetCommits: sum(members.map(({ commits }) => commits)),
         ...admin.counts,
         quorumElections: this.#oracle.quorum.elections,
+        voterChanges: this.#oracle.quorum.voterChanges,
         metadataEntries: this.#oracle.quorum.committed,
         ...this.#oracle.metadata.counts,
         truncations: this.#oracle.logs.truncations,

@@ -47,6 +47,8 @@ export interface Swarm {
   readonly pauseMaxMs: number
   /** Partitions move to other brokers, and back, all the time. */
   readonly hasReassignments: boolean
+  /** Voters of the quorum are added and removed all the time. */
+  readonly hasVoterChanges: boolean
 }
 
 const ms = 1000
@@ -114,6 +116,7 @@ export function drawSwarm(random: Prng, options: { readonly nodes: number }): Sw
     hasAdmin: random.chance(1, 2),
     pauseMaxMs: random.pick([20, 60, 150]),
     hasReassignments: random.chance(1, 2),
+    hasVoterChanges: random.chance(1, 3),
   }
 }
 

@@ -89,6 +89,10 @@ export class Workload {
     }
     if (this.#swarm.hasAdmin) this.#spawn(this.#administer())
     if (this.#swarm.hasReassignments) this.#spawn(this.#reassign())
+    // Two operators who do not know of each other.
+    for (let at = 0; at < (this.#swarm.hasVoterChanges ? 2 : 0); at++) {
+      this.#spawn(this.#changeVoters(at))
+    }
   }
 
   #produce(at: number, acks: -1 | 0 | 1, isIdempotent: boolean): void {
@@ -165,6 +169,17 @@ export class Workload {
         await this.admin.reassign(client, { topic, partition }, replicas)
         await client.sleep(random.pick([0, 0, 5, 60]))
       }
+    }
+  }
+
+  async #changeVoters(at: number): Promise<void> {
+    const random = this.#random.fork(96 - 2 * at)
+    const client = new KafkaClient(this.#shared, `voters-${at}`, this.#random.fork(95 - 2 * at))
+    const nodeIds = [...this.#shared.nodes.keys()]
+    while (!this.#shared.isDraining) {
+      await client.sleep(random.pick([5, 100, 1_500]))
+      if (this.#shared.isDraining) return
+      await this.admin.changeVoter(client, random.pick(nodeIds), this.#shared.askedToAddVoter)
     }
   }
 

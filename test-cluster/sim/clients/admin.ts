@@ -22,6 +22,8 @@ export class Admin {
     configs: 0,
     reassigned: 0,
     reassignmentsCancelled: 0,
+    votersAdded: 0,
+    votersRemoved: 0,
   }
   readonly #client: KafkaClient
 
@@ -130,6 +132,45 @@ export class Admin {
     if (answer?.responses[0]?.partitions[0]?.errorCode !== 0) return
     if (replicas === null) this.counts.reassignmentsCancelled++
     else this.counts.reassigned++
+  }
+
+  /** If the node is a voter, it is none any more; if it is none, it is one. */
+  async changeVoter(
+    client: KafkaClient,
+    nodeId: number,
+    asksToAdd: (nodeId: number) => void,
+  ): Promise<void> {
+    const topics = [{ topicName: '__cluster_metadata', partitions: [{ partitionIndex: 0 }] }]
+    const told = await this.#ask(client.call(client.anyNode(), apis.describeQuorum, { topics }))
+    const quorum = told?.topics[0]?.partitions[0]
+    if (quorum === undefined) return
+    const isMeant = ({ replicaId }: { readonly replicaId: number }): boolean => replicaId === nodeId
+    const voter = quorum.currentVoters.find(isMeant)
+    if (voter !== undefined) {
+      const answer = await this.#ask(
+        client.call(client.anyNode(), apis.removeRaftVoter, {
+          clusterId: null,
+          voterId: nodeId,
+          voterDirectoryId: voter.replicaDirectoryId ?? '',
+        }),
+      )
+      if (answer?.errorCode === 0) this.counts.votersRemoved++
+      return
+    }
+    const observer = quorum.observers.find(isMeant)
+    if (observer === undefined) return
+    asksToAdd(nodeId)
+    const answer = await this.#ask(
+      client.call(client.anyNode(), apis.addRaftVoter, {
+        clusterId: null,
+        timeoutMs: 2_000,
+        voterId: nodeId,
+        voterDirectoryId: observer.replicaDirectoryId ?? '',
+        listeners: [{ name: 'CONTROLLER', host: `node-${nodeId}`, port: 9093 }],
+        ackWhenCommitted: client.random.chance(3, 4),
+      }),
+    )
+    if (answer?.errorCode === 0) this.counts.votersAdded++
   }
 
   async #ask<T>(answer: Promise<T>): Promise<T | null> {

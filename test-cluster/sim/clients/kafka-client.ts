@@ -25,6 +25,8 @@ export interface ClientWorld {
   readonly nodes: ReadonlyMap<NodeId, SimNode>
   readonly history: History
   readonly oracle: ClientOracle
+  /** From now on the node may be a voter of the quorum. */
+  askedToAddVoter(nodeId: NodeId): void
   /** Nobody begins anything new. */
   isDraining: boolean
   fail(error: unknown): void
