@@ -17,6 +17,23 @@ export interface CliClusterOptions {
   readonly settings?: Readonly<Record<string, string>>
 }
 
+export interface DescribedQuorum {
+  readonly leaderId: number
+  readonly replicas: readonly {
+    readonly id: number
+    readonly role: 'leader' | 'voter' | 'observer'
+    readonly directoryId: string
+    readonly lag: number | null
+  }[]
+}
+
+/** In order. */
+export const votersOf = ({ replicas }: DescribedQuorum): number[] =>
+  replicas
+    .filter(({ role }) => role !== 'observer')
+    .map(({ id }) => id)
+    .toSorted((a, b) => a - b)
+
 /** Node processes outlive the command that started them, but not the tests. */
 const open = new Set<CliCluster>()
 process.on('exit', () => {
@@ -26,7 +43,8 @@ process.on('exit', () => {
 /** A detached local cluster, driven by the bundled commands alone, as a user drives it. */
 export class CliCluster {
   readonly directory: string
-  readonly nodeIds: readonly number[]
+  /** That are there for good: not those that are lost. */
+  nodeIds: readonly number[]
   readonly #port: number
 
   private constructor(options: CliClusterOptions) {
@@ -90,6 +108,24 @@ export class CliCluster {
       { env: ownEnvironment({ NO_COLOR: '1' }), timeoutMs: upTimeoutMs },
     )
     return stdout
+  }
+
+  /** A node more; its id. */
+  async addNode(): Promise<number> {
+    const { id } = JSON.parse(await this.command('add', '--json')) as { readonly id: number }
+    this.nodeIds = [...this.nodeIds, id]
+    return id
+  }
+
+  /** Its machine burns, with all that was on it. */
+  async loseNode(nodeId: number): Promise<void> {
+    await this.one('kill', nodeId)
+    rmSync(this.dataDirectory(nodeId), { recursive: true, force: true })
+    this.nodeIds = this.nodeIds.filter(id => id !== nodeId)
+  }
+
+  async quorum(): Promise<DescribedQuorum> {
+    return JSON.parse(await this.trimaran('quorum', 'status', '--json')) as DescribedQuorum
   }
 
   async one(action: 'kill' | 'pause' | 'resume' | 'restart' | 'stop', id: number): Promise<void> {
