@@ -1,7 +1,8 @@
 import { ClusterError, uuidFromBytes } from '@trimaran/common'
 import type { LogEvent, NodeId } from '@trimaran/common'
-import type { Image } from '@trimaran/metadata'
+import type { ControllerRequests, Image } from '@trimaran/metadata'
 import { storedClusterId } from '../config/data-directory.ts'
+import type { VoterAddress } from '../config/listeners.ts'
 import type { ClusterNode } from '../node.ts'
 import { systemClock } from '../ports/clock.ts'
 import { openLogger } from '../ports/logger.ts'
@@ -11,6 +12,7 @@ import { explain } from './explain.ts'
 import type { ClusterAccount } from './explain.ts'
 import { LinkFaults } from './link-faults.ts'
 import { Member } from './member.ts'
+import type { MemberContext } from './member.ts'
 import { dataDirectoryOf, HOST, memberConfig } from './member-config.ts'
 import type { NewTopicOptions, OneWayCut, StartClusterOptions } from './options.ts'
 import { RequestFaults } from './request-faults.ts'
@@ -19,6 +21,10 @@ import type { FailNextOptions, Failure } from './request-faults.ts'
 /** A cluster of a few nodes is up in well under a second; this is for a machine that does ten other things. */
 const START_TIMEOUT_MS = 30_000
 const TOPIC_TIMEOUT_MS = 30_000
+/** What keeps the voters from changing is over within a few round trips. */
+const VOTER_RETRY_MS = 20
+const REQUEST_TIMED_OUT = 7
+const NO_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAA'
 /** Turns of the event loop without a frame or a write on its way, after which what the clock set off is taken to be done. */
 const QUIET_TURNS = 3
 /** What does not arrive holds the clock up no longer than this. */
@@ -44,7 +50,10 @@ export class Cluster implements AsyncDisposable {
   readonly #clock = new ClusterClock()
   readonly #links = new LinkFaults()
   readonly #requests: RequestFaults
+  readonly #context: MemberContext
   readonly #members = new Map<NodeId, Member>()
+  /** Whom the quorum began with. */
+  readonly #founderIds: readonly NodeId[]
   #failure: unknown = null
 
   constructor(options: StartClusterOptions) {
@@ -63,7 +72,7 @@ export class Cluster implements AsyncDisposable {
       )
     }
     this.#requests = new RequestFaults()
-    const context = {
+    this.#context = {
       clusterId: this.#clusterId,
       clock: this.#clock,
       random,
@@ -74,8 +83,9 @@ export class Cluster implements AsyncDisposable {
     }
     for (let nodeId = 1; nodeId <= count; nodeId++) {
       const config = memberConfig(nodeId, { ...options, nodes: count }, this.#logEvent)
-      this.#members.set(nodeId, new Member(nodeId, config, inMemory, context))
+      this.#members.set(nodeId, new Member(nodeId, config, inMemory, this.#context))
     }
+    this.#founderIds = this.nodeIds
   }
 
   get nodeIds(): readonly NodeId[] {
@@ -95,7 +105,7 @@ export class Cluster implements AsyncDisposable {
   async start(): Promise<void> {
     const members = [...this.#members.values()]
     await Promise.all(members.map(member => member.open()))
-    for (const member of members) member.start(this.#voters())
+    for (const member of members) member.start(this.#votersFor(member.nodeId))
     const brokerCount = members.length
     await this.#withinTime(
       Promise.all(
@@ -128,13 +138,44 @@ export class Cluster implements AsyncDisposable {
     const member = this.#member(nodeId)
     await member.shutdown()
     await member.open()
-    member.start(this.#voters())
+    member.start(this.#votersFor(nodeId))
     if (this.#links.cuts.some(({ from, to }) => from === nodeId || to === nodeId)) return
     await this.#withinTime(
       this.node(nodeId).whenImage(image => image.brokers.get(nodeId)?.fenced === false),
       START_TIMEOUT_MS,
       `node ${nodeId} did not come back (${this.#downText()})`,
     )
+  }
+
+  /**
+   * Starts a node more: a broker like the others, and an observer of the quorum. Of `contacts` it has the addresses, and finds
+   * the rest by itself. Resolves with its id when it serves.
+   */
+  async addNode(contacts: readonly NodeId[] = this.nodeIds): Promise<NodeId> {
+    const nodeId = Math.max(...this.nodeIds) + 1
+    const others = contacts.map(id => `${HOST}:${this.#member(id).ports.node}`).join(',')
+    const options = { ...this.#options, nodes: this.#founderIds.length }
+    const config = memberConfig(nodeId, options, this.#logEvent, others)
+    const isInMemory = this.#options.inMemory ?? true
+    this.#members.set(nodeId, new Member(nodeId, config, isInMemory, this.#context))
+    await this.restart(nodeId)
+    return nodeId
+  }
+
+  /** Makes a node a voter of the quorum (KIP-853). Resolves when that is committed. */
+  async addVoter(nodeId: NodeId): Promise<void> {
+    const { directoryId } = this.node(nodeId).raft.core.state.config
+    const { ports } = this.#member(nodeId)
+    const place = { host: HOST, port: ports.node, waitsForCommit: true }
+    await this.#changeVoters('addRaftVoter', { clusterId: null, nodeId, directoryId, ...place })
+  }
+
+  /** Takes a voter out of the quorum, dead or alive; a running one goes on as an observer. */
+  async removeVoter(nodeId: NodeId): Promise<void> {
+    const voters = this.#newest()?.raft.status.voters
+    const voter = voters?.find(each => each.nodeId === nodeId)
+    const directoryId = voter?.directoryId ?? NO_DIRECTORY
+    await this.#changeVoters('removeRaftVoter', { clusterId: null, nodeId, directoryId })
   }
 
   /** As SIGSTOP: its sockets stay open and say nothing, its timers do not fire. Time goes on without it. */
@@ -298,12 +339,39 @@ export class Cluster implements AsyncDisposable {
     return member
   }
 
-  #voters(): { readonly nodeId: NodeId; readonly host: string; readonly port: number }[] {
-    return [...this.#members.values()].map(({ nodeId, ports }) => ({
+  /** As its configuration has them: none where the node came later and found the others by their addresses. */
+  #votersFor(id: NodeId): VoterAddress[] {
+    if (!this.#founderIds.includes(id)) return []
+    return this.#founderIds.map(nodeId => ({
       nodeId,
       host: HOST,
-      port: ports.node,
+      port: this.#member(nodeId).ports.node,
     }))
+  }
+
+  /** Until it is done: what it needs may have to wait for a moment, as a replica that is to be a voter for its last entry. */
+  async #changeVoters<K extends 'addRaftVoter' | 'removeRaftVoter'>(
+    kind: K,
+    request: ControllerRequests[K]['request'],
+  ): Promise<void> {
+    const untilMs = systemClock.monotonicMs() + START_TIMEOUT_MS
+    for (;;) {
+      const controller = this.controller()
+      const [first] = controller === null ? [] : this.#connectedTo(controller)
+      if (first !== undefined) {
+        const { errorCode, errorMessage } = await first.controllerChannel.request(
+          kind,
+          request,
+          START_TIMEOUT_MS,
+        )
+        if (errorCode === 0) return
+        if (errorCode !== REQUEST_TIMED_OUT || systemClock.monotonicMs() > untilMs) {
+          throw new ClusterError('BAD_CONFIG', errorMessage ?? `error ${errorCode}`)
+        }
+      } else if (systemClock.monotonicMs() > untilMs)
+        throw new ClusterError('RPC_UNAVAILABLE', `no controller (${this.#downText()})`)
+      await new Promise(resolve => setTimeout(resolve, VOTER_RETRY_MS))
+    }
   }
 
   /** The node is down as a crashed one is; whoever waits for the cluster hears of it. */

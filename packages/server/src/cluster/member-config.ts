@@ -19,6 +19,8 @@ export function memberConfig(
   nodeId: NodeId,
   options: StartClusterOptions & { readonly nodes: number },
   logEvent: LogEvent,
+  /** Where others are, `host:port,…`, for a node that comes to them later. */
+  joins: string | null = null,
 ): ServerConfig {
   const { directory, config, ports, inMemory = true } = options
   const replicas = String(Math.min(3, options.nodes))
@@ -32,6 +34,7 @@ export function memberConfig(
       'process.roles': 'broker,controller',
       listeners: `PLAINTEXT://${HOST}:${ports?.[nodeId - 1] ?? 0},CONTROLLER://${HOST}:0`,
       'controller.listener.names': 'CONTROLLER',
+      ...(joins !== null && { 'controller.quorum.bootstrap.servers': joins }),
       ...(inMemory ? {} : { 'log.dirs': dataDirectoryOf(directory ?? '', nodeId) }),
     },
   })
