@@ -232,6 +232,33 @@ test('the quorum tells its leader, and an election that nobody needs is none', a
   expect((await trimaran(['elect'])).code).toBe(0)
 })
 
+test('voters of the quorum are removed and added, and what cannot be done says why', async () => {
+  const { leaderId, clusterId, replicas } = JSON.parse(
+    (await trimaran(['quorum', 'status', '--json'])).stdout,
+  )
+  expect(clusterId).toBe(cluster.clusterId)
+  const id: number = [1, 2, 3].find(each => each !== leaderId) ?? 0
+  const { directoryId } = replicas.find((each: { readonly id: number }) => each.id === id)
+  const left = [1, 2, 3].filter(each => each !== id)
+  const wrong = ['--directory-id', 'AAAAAAAAAAAAAAAAAAAAAQ']
+  const refused = await trimaran(['quorum', 'remove', '--id', `${id}`, ...wrong])
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('VOTER_NOT_FOUND') })
+  const removed = await trimaran(['quorum', 'remove', '--id', `${id}`, '--json'])
+  expect(JSON.parse(removed.stdout)).toEqual({ id, directoryId, voters: left })
+  const again = await trimaran(['quorum', 'remove', '--id', `${id}`])
+  expect(again.stderr).toContain(`Node ${id} is no voter; the voters are ${left.join(', ')}.`)
+  const brief = ['--timeout', '300']
+  const strange = await trimaran(['quorum', 'add', '--id', `${id}`, ...wrong, ...brief])
+  expect(strange.stderr).toContain(`Node ${id} runs with directory ${directoryId}, not `)
+  const absent = await trimaran(['quorum', 'add', '--id', '9', ...brief])
+  expect(absent.stderr).toContain('Node 9 does not fetch the metadata log.')
+  const added = await trimaran(['quorum', 'add', '--id', `${id}`])
+  expect(added.stdout).toBe(`Node ${id} is a voter now; the voters are 1, 2, 3.\n`)
+  const twice = await trimaran(['quorum', 'add', '--id', `${id}`])
+  expect(twice).toMatchObject({ code: 1, stderr: expect.stringContaining('is a voter already') })
+  expect((await trimaran(['quorum', 'add'])).code).toBe(2)
+})
+
 test('wrong usage and a cluster that is not there have their own exit codes and say what to do', async () => {
   expect((await trimaran(['topics', 'create'])).code).toBe(2)
   expect((await trimaran(['nonsense'])).code).toBe(2)

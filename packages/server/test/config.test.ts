@@ -243,6 +243,7 @@ describe('a node', () => {
 
   test.each([
     [{ [servers]: 'a:9093' }],
+    [{ [servers]: 'a:9093', 'process.roles': '' }],
     [{ [servers]: 'a:9093', 'advertised.listeners': 'PLAINTEXT://a:9092,CONTROLLER://a:9093' }],
     [{ [servers]: 'localhost:9093', listeners: 'PLAINTEXT://:9092,CONTROLLER://127.0.0.1:9093' }],
   ])('begins a quorum of its own with %j', settings => {

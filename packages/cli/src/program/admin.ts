@@ -86,8 +86,7 @@ function addQuorum(program: Command): void {
     .addHelpText(
       'after',
       examples(
-        'trimaran start -o node.id=4 -o process.roles=broker,controller -o log.dirs=/var/lib/node-4 \\',
-        '    -o cluster.id=… -o controller.quorum.bootstrap.servers=host1:9093,host2:9093',
+        'trimaran start -c node-4.properties   # with controller.quorum.bootstrap.servers=host1:9093,host2:9093',
         'trimaran quorum add --id 4',
       ),
     )

@@ -34,7 +34,8 @@ export function quorumOf(given: ReadonlyMap<string, string>, nodeId: NodeId): Qu
     .map(item => parseHostPort(serversKey, item))
   const [first] = servers
   if (first === undefined) return { voters: null, joins: [] }
-  const isController = (given.get('process.roles') ?? 'controller').includes('controller')
+  const roles = given.get('process.roles') ?? ''
+  const isController = roles === '' || roles.includes('controller')
   const isAlone = isController && servers.length === 1 && isOwn(first, given)
   return isAlone ? { voters: [{ nodeId, ...first }], joins: [] } : { voters: null, joins: servers }
 }
