@@ -39,7 +39,8 @@ describe.skipIf(!apacheIsThere)("Apache's kafka-metadata-quorum", { timeout: tim
     )
     const told = await apache('kafka-metadata-quorum', [...server, 'describe', '--status'])
     const [, voters = '[]'] = /^CurrentVoters:\s*(.*)$/m.exec(told.stdout) ?? []
-    const described = JSON.parse(voters) as { readonly id: number; readonly endpoints: string[] }[]
+    const parsed = JSON.parse(voters) as { readonly id: number; readonly endpoints: string[] }[]
+    const described = parsed.toSorted((a, b) => a.id - b.id)
     expect(described.map(({ id }) => id)).toEqual([1, 2, 3, added])
     expect(described.at(-1)?.endpoints).toEqual([
       `CONTROLLER://127.0.0.1:${cluster.portOf(added) + 1000}`,

@@ -185,6 +185,24 @@ test('an observer that has caught up becomes a voter, and counts', () => {
   expect(lab.state(1).highWatermark).toBe(before + 1)
 })
 
+test('a voter that was added and loses its disk comes back by itself, though no configuration names it', () => {
+  const lab = new Lab({ voters: [1, 2, 3], observers: [4] })
+  lab.run(500)
+  expect(lab.add(1, 4)).toBe(null)
+  lab.run(100)
+  lab.wipe(4)
+  lab.run(2 * fetchTimeoutMs)
+  for (const nodeId of [1, 2, 3, 4]) {
+    expect(directories(lab, nodeId)).toEqual([
+      'directory-1',
+      'directory-2',
+      'directory-3',
+      'new-directory-4',
+    ])
+  }
+  expect(lab.state(4).isVoter).toBe(true)
+})
+
 test('what cannot begin says why', () => {
   const lab = new Lab({ voters: [1, 2, 3], observers: [4, 5] })
   expect(lab.add(1, 4)).toBe('notLeading')
