@@ -317,8 +317,10 @@ describe.skipIf(!apacheIsThere)("Apache's administration tools", { timeout: time
     expect(endpoints.slice(1).map(row => [row[0], `${row[1]}:${row[2]}`])).toEqual(
       cluster.brokers.map((broker, at) => [String(at + 1), broker]),
     )
-    expect((await apache('kafka-features', [...server, 'describe'])).stdout).toContain(
-      'metadata.version',
+    const features = (await apache('kafka-features', [...server, 'describe'])).stdout
+    expect(features).toContain('metadata.version')
+    expect(features).toMatch(
+      /kraft\.version\s+SupportedMinVersion: 0\s+SupportedMaxVersion: 1\s+FinalizedVersionLevel: 1/,
     )
     await cluster.createTopic('shortened', 1)
     await apache('kafka-console-producer', [...server, '--topic', 'shortened'], 'a\nb\nc\n')
