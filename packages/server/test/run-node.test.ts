@@ -182,3 +182,33 @@ async function freePort(): Promise<number> {
   await once(server, 'close')
   return port
 }
+
+const broker = (id: number): Record<string, string> => ({
+  ...anyPorts,
+  'node.id': String(id),
+  'log.dirs': join(scratch, `joining-${id}`),
+})
+
+test('a node that joins a cluster needs its id, and is a broker of it then', async () => {
+  const first = new NodeProcess({ ...broker(1), 'cluster.id': 'of-the-first' })
+  const started = await first.logged('node started')
+  const servers = `127.0.0.1:${String(started['nodePort'])}`
+  const joining = { 'controller.quorum.bootstrap.servers': servers, 'process.roles': 'broker' }
+  const stranger = new NodeProcess({ ...broker(2), ...joining })
+  expect(await stranger.exited).toBe(1)
+  const lastWords = JSON.stringify(stranger.lines) + stranger.stderr
+  expect(lastWords).toContain('cluster.id is missing')
+  expect(existsSync(join(scratch, 'joining-2', 'meta.properties'))).toBe(false)
+  const other = { ...broker(3), ...joining, 'cluster.id': 'another' }
+  const refused = await new NodeProcess(other).logged('link refused')
+  expect(String(refused['reason'])).toContain('of-the-first')
+  const member = new NodeProcess({ ...broker(4), ...joining, 'cluster.id': 'of-the-first' })
+  const port = portOf(await member.logged('node started'))
+  const client = new KafkaClient(port)
+  await expect
+    .poll(async () => (await client.metadata()).brokers.map(each => each.nodeId).toSorted(), {
+      timeout: 10_000,
+    })
+    .toEqual([1, 4])
+  client.close()
+})
