@@ -122,6 +122,8 @@ export class RaftDriver {
     const { epoch, log } = this.#raft.state
     const baseOffset = log.endOffset
     this.#feed({ kind: 'changeVoters', change })
+    // It is looked at once more, a moment later: then nothing was appended.
+    if (log.endOffset === baseOffset) return 'lagging'
     return { epoch, baseOffset, endOffset: baseOffset + 1 }
   }
 
