@@ -34,3 +34,40 @@ test('what follows a batch of unknown outcome is stored, too, and not taken for 
   // The second is there, though nobody was told; the third is no repetition of it.
   expect(deliveries.map(({ baseOffset }) => baseOffset)).toEqual([0, -1, 2, 3])
 })
+
+test('who leads is told at once, while produces wait for a replica that hangs', async () => {
+  await using cluster = await startCluster({ nodes: 3 })
+  const partitions = 6
+  await cluster.createTopic({ name: 'orders', partitions, replicationFactor: 3 })
+  const queryTimeoutMs = 300
+  const client = new ClusterClient({
+    bootstrapServers: cluster.bootstrapServers,
+    ...{ queryTimeoutMs, retryTimeoutMs: 10 * queryTimeoutMs },
+  })
+  const deliveries: Delivery[] = []
+  const producer = new Producer(client, {
+    ...{ topic: 'orders', acks: -1, onDelivery: delivery => deliveries.push(delivery) },
+  })
+  await producer.open()
+  // Every broker has answered, so that nobody is in doubt beforehand.
+  for (let partition = 0; partition < partitions; partition++) {
+    await producer.send(text('first'), partition)
+  }
+  await producer.flush()
+  const hangs = cluster.nodeIds.find(nodeId => nodeId !== cluster.controller()) ?? 0
+  cluster.pause(hangs)
+  for (let partition = 0; partition < partitions; partition++) {
+    if (cluster.leaderOf('orders', partition) === hangs) continue
+    await producer.send(text('second'), partition)
+  }
+  const flushed = producer.flush()
+  const startedMs = performance.now()
+  await client.metadata(['orders'])
+  // One question to the broker that hangs, and the next broker answers.
+  expect(performance.now() - startedMs).toBeLessThan(2 * queryTimeoutMs)
+  expect(deliveries).toHaveLength(partitions)
+  cluster.resume(hangs)
+  await flushed
+  await client.close()
+  expect(deliveries.every(({ error }) => error === null)).toBe(true)
+})

@@ -53,6 +53,12 @@ export function outcomeText(errorCode: number, errorMessage?: string | null): st
     : `${errorMessage} (${info.name})`
 }
 
+/**
+ * A broker answers a connection in the order of its requests, and a produce with acks=all may wait for a replica that hangs.
+ * Whoever asks then where the leader is must not wait behind it, so questions have a connection of their own.
+ */
+type Use = 'questions' | 'data'
+
 /** Finds brokers, leaders and coordinators, and asks again where they have moved. */
 export class ClusterClient {
   readonly #options: ClientOptions
@@ -69,8 +75,8 @@ export class ClusterClient {
     return this.#options.clientId ?? 'trimaran-cli'
   }
 
-  async #open(host: string, port: number): Promise<KafkaConnection> {
-    const key = `${host}:${port}`
+  async #open(use: Use, host: string, port: number): Promise<KafkaConnection> {
+    const key = `${use} ${host}:${port}`
     const known = this.#connections.get(key)
     if (known !== undefined) {
       const connection = await known
@@ -99,7 +105,7 @@ export class ClusterClient {
       this.#suspects.has(`${host}:${port}`) ? 1 : 0
     for (const { host, port } of candidates.toSorted((a, b) => isSuspect(a) - isSuspect(b))) {
       try {
-        return await this.#open(host, port)
+        return await this.#open('questions', host, port)
       } catch (error) {
         if (!(error instanceof ConnectionError)) throw error
         this.#suspects.add(`${host}:${port}`)
@@ -117,7 +123,7 @@ export class ClusterClient {
     const address = this.#addresses.get(nodeId)
     if (address === undefined)
       throw new ConnectionError(`broker ${nodeId} is not in the cluster's list of live brokers`)
-    return this.#open(address.host, address.port)
+    return this.#open('data', address.host, address.port)
   }
 
   /** Asks any broker, and another one if it dies meanwhile. */
@@ -200,7 +206,7 @@ export class ClusterClient {
         )
       }
       this.#addresses.set(found.nodeId, { host: found.host, port: found.port })
-      return this.#open(found.host, found.port)
+      return this.#open('data', found.host, found.port)
     })
   }
 
