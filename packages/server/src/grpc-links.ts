@@ -36,6 +36,8 @@ export interface GrpcLinksOptions {
   readonly listen: { readonly host: string; readonly port: number }
   /** Where peers dial this node; port 0 means the one that was bound. */
   readonly advertised: { readonly host: string; readonly port: number }
+  /** Where these are dialled, whatever they say: through what fails links on command. */
+  readonly detours?: readonly PeerAddress[]
   readonly logEvent: LogEvent
 }
 
@@ -118,8 +120,9 @@ export class GrpcLinks implements PeerLinks {
     this.#seekAnybody()
   }
 
-  learn(address: PeerAddress): void {
-    if (address.nodeId === this.#options.nodeId) return
+  learn(told: PeerAddress): void {
+    if (told.nodeId === this.#options.nodeId) return
+    const address = this.#options.detours?.find(({ nodeId }) => nodeId === told.nodeId) ?? told
     const peer = this.#peer(address.nodeId)
     const known = peer.address
     if (known !== null && known.host === address.host && known.port === address.port) return

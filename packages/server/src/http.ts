@@ -16,15 +16,21 @@ export interface HttpServer {
   close(): void
 }
 
+/** Answers what it knows, and says whether it did. */
+type Answerer = (request: IncomingMessage, response: ServerResponse) => boolean
+
 /**
  * /healthz for orchestrators, /metrics for Prometheus, /status for the CLI and eyes, /profile for viewers of CPU profiles.
- * Reads, never changes.
+ * Reads, never changes; what a node under test can be told besides comes as `faults`.
  */
 export async function serveHttp(
   address: { readonly host: string; readonly port: number },
   node: () => ClusterNode | null,
+  faults: Answerer | null = null,
 ): Promise<HttpServer> {
-  const server = createServer((request, response) => answer(request, response, node()))
+  const server = createServer((request, response) => {
+    if (faults?.(request, response) !== true) answer(request, response, node())
+  })
   server.maxConnections = MAX_CONNECTIONS
   server.requestTimeout = REQUEST_TIMEOUT_MS
   server.headersTimeout = REQUEST_TIMEOUT_MS

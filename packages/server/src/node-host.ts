@@ -98,6 +98,7 @@ export class NodeHost {
         incarnationId: uuidFromBytes(random.bytes(16)),
         listen: config.nodeListener,
         advertised: config.nodeAdvertised,
+        detours: config.testPeerAddresses,
         logEvent,
       }),
       bound: listener.listen(),

@@ -3,7 +3,8 @@ import { enableCompileCache } from 'node:module'
 import type { ServerConfig } from './config/config.ts'
 import type { Environment } from './config/environment.ts'
 import { ClusterError } from '@trimaran/common'
-import type { LogEvent } from '@trimaran/common'
+import type { LogEvent, Random } from '@trimaran/common'
+import type { FaultSwitches } from './faults/switches.ts'
 import type { ClusterNode } from './node.ts'
 import type { NodeHost } from './node-host.ts'
 import type { Logger } from './ports/logger.ts'
@@ -91,27 +92,31 @@ async function open(
   const random = systemRandom()
   requireClusterId(config, storedClusterId(config.dataDirectory))
   const { clusterId } = claimDirectory(config.dataDirectory, config, random)
+  const faults = config.testFaults ? await openFaults(logger, die, random) : null
   const host = await Host.open({
     config,
     clusterId,
     clock: systemClock,
     random,
     logEvent,
-    openStorage: () =>
-      openDiskStorage({
+    openStorage: async () => {
+      const storage = await openDiskStorage({
         dataDirectory: config.dataDirectory,
         metadataDirectory: config.metadataDirectory,
         clusterId,
         nodeId: config.nodeId,
         random,
         onFailure: die,
-      }),
+      })
+      return faults?.wrap(storage) ?? storage
+    },
     onFatal: die,
   })
   const node = host.start(config.voters)
   if (config.httpListener !== null) {
     const { serveHttp } = await import('./http.ts')
-    const { port } = await serveHttp(config.httpListener, () => host.node)
+    const strike = faults === null ? null : faults.answer.bind(faults)
+    const { port } = await serveHttp(config.httpListener, () => host.node, strike)
     logEvent('info', 'http served', { host: config.httpListener.host, port })
   }
   letHeapGrow()
@@ -140,6 +145,22 @@ function requireClusterId(
     'BAD_CONFIG',
     'cluster.id is missing: a node that joins a cluster needs its id; `trimaran quorum status` tells it, set it as CLUSTER_ID or cluster.id',
   )
+}
+
+/** Of a node under test (`test.faults`). */
+async function openFaults(
+  logger: Logger,
+  onFailure: (error: ClusterError) => void,
+  random: Random,
+): Promise<FaultSwitches> {
+  const { FaultSwitches: Switches } = await import('./faults/switches.ts')
+  const { logEvent } = logger
+  logEvent('warn', 'test.faults is set: whoever is on this machine can make this node lose data')
+  const die = (): void => {
+    logger.flush()
+    process.kill(process.pid, 'SIGKILL')
+  }
+  return new Switches({ random, logEvent, onFailure, die })
 }
 
 /** Waits for as many brokers as the topics want replicas, as the image's script does; then each is tried once. */

@@ -39,6 +39,10 @@ export interface ServerConfig {
   readonly logLevel: LogLevel | 'silent'
   /** Everything Kafka has a key for, as given or as this product sets it where it is not given. */
   readonly properties: ReadonlyMap<string, string>
+  /** The node can be failed on command (faults/). */
+  readonly testFaults: boolean
+  /** Where peers are dialled whatever they say, by node: proxies that fail links on command. */
+  readonly testPeerAddresses: readonly VoterAddress[]
   /** To be created once the node serves. */
   readonly initialTopics: readonly InitialTopic[]
   /** For the log, once there is one. */
@@ -98,6 +102,7 @@ export function loadConfig({ file, environment, overrides }: ConfigSources): Ser
     dataDirectory,
     metadataDirectory: given.get('metadata.log.dir') ?? `${dataDirectory}/quorum`,
     limits: limitsOf(given),
+    ...testSettingsOf(given),
     logLevel: logLevelOf(given),
     properties,
     initialTopics: parseInitialTopics(fromEnvironment.createTopics),
@@ -364,6 +369,21 @@ function limitsOf(given: ReadonlyMap<string, string>): ListenerLimits {
     maxConnections: number('max.connections'),
     maxConnectionsPerIp: number('max.connections.per.ip'),
   }
+}
+
+function testSettingsOf(
+  given: ReadonlyMap<string, string>,
+): Pick<ServerConfig, 'testFaults' | 'testPeerAddresses'> {
+  const text = given.get('test.faults') ?? 'false'
+  if (text !== 'true' && text !== 'false') {
+    throw badConfig(`test.faults: '${text}' is neither true nor false`)
+  }
+  const key = 'test.peer.addresses'
+  const peers = given.get(key) ?? ''
+  if (text === 'false' && peers !== '') {
+    throw badConfig(`${key} is for tests; it needs test.faults=true beside it`)
+  }
+  return { testFaults: text === 'true', testPeerAddresses: parseVoters(peers, key) }
 }
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const

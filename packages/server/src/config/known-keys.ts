@@ -15,6 +15,14 @@ export const ownKeys: ReadonlyMap<string, string> = new Map([
     'compressed.batches.inspect',
     'true: unpack every compressed batch that a client sends and refuse bad ones, as Kafka does; by default only for compacted topics',
   ],
+  [
+    'test.faults',
+    'true: whoever is on this machine can fail this node by POST /faults/… at its http.listener, for chaos tests; never set it elsewhere',
+  ],
+  [
+    'test.peer.addresses',
+    'id@host:port,…: where other nodes are dialled, whatever they say, so that a proxy can cut links; needs test.faults',
+  ],
   ['log.level', 'trace, debug, info, warn, error, fatal or silent'],
 ])
 

@@ -51,8 +51,10 @@ export interface VoterAddress {
 }
 
 /** `id@host:port,…` */
-export function parseVoters(text: string): readonly VoterAddress[] {
-  const key = 'controller.quorum.voters'
+export function parseVoters(
+  text: string,
+  key = 'controller.quorum.voters',
+): readonly VoterAddress[] {
   const voters = text
     .split(',')
     .map(item => item.trim())
