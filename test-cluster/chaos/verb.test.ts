@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { History, HistoryReader, judge, type Verdict } from 'trimaran/history'
+import { everyFault } from './every-fault.ts'
 import { Running, measured, ownEnvironment, seconds, until } from '../support/run.ts'
 
 const main = join(import.meta.dirname, '../../packages/cli/src/main.ts')
@@ -68,6 +69,67 @@ test(
     )
   },
 )
+
+test(
+  'every fault of the network and the disk, one after the other, by a scenario from a file',
+  { timeout: 120_000 },
+  async () => {
+    const file = join(import.meta.dirname, 'every-fault.ts')
+    const history = join(scratch, 'every-fault.jsonl')
+    const running = chaosRun(23_200, history, '--scenario', file, '--duration', '1')
+    const { code, stdout, stderr } = await running.outcome(110_000)
+    for (const fault of everyFault.needs) expect(stderr).toMatch(new RegExp(`${fault} node \\d`))
+    const verdict = JSON.parse(stdout) as Verdict
+    expect(verdict).toMatchObject({ kept: true, lost: 0, duplicated: 0, reordered: 0, doubts: [] })
+    expect(code).toBe(0)
+    expect(verdict.progress.faults).toBe(everyFault.needs.length)
+    // What was cut off was missed: a partition in the network is no partition in name only.
+    const silences = Object.groupBy(verdict.progress.each, ({ fault }) => fault.what)
+    expect(silences['unplug']?.[0]?.silenceMs).toBeGreaterThan(400)
+    expect(survivors()).toEqual([])
+    const told = verdict.progress.each.map(cost => `${cost.fault.what} ${seconds(cost.silenceMs)}`)
+    measured(`chaos run: silent for ${told.join(', ')}`)
+  },
+)
+
+test(
+  'a blackout loses nothing that was synced before it was acknowledged',
+  { timeout },
+  async () => {
+    const history = join(scratch, 'blackout.jsonl')
+    const running = chaosRun(23_300, history, '--scenario', 'blackout', '--duration', '1')
+    const { code, stdout, stderr } = await running.outcome()
+    expect(stderr).toContain('cut-power node 3')
+    const verdict = JSON.parse(stdout) as Verdict
+    expect(verdict).toMatchObject({ kept: true, lost: 0, doubts: [] })
+    expect(verdict.records.acknowledged).toBeGreaterThan(500)
+    expect(code).toBe(0)
+    expect(survivors()).toEqual([])
+  },
+)
+
+// What must lose, and so shows that the faults strike and that the checker sees it.
+test.each([
+  ['blackout', ['--override', 'log.flush.interval.messages=9223372036854775807'], 'cut-power'],
+  ['unclean-election', [], 'kill'],
+])('chaos run finds what a %s loses, acks=all and all', { timeout }, async (name, args, fault) => {
+  const history = join(scratch, `${name}-lossy.jsonl`)
+  const port = name === 'blackout' ? 23_400 : 23_500
+  const running = chaosRun(port, history, '--scenario', name, '--duration', '1', ...args)
+  const { code, stdout } = await running.outcome()
+  expect(code).toBe(1)
+  const verdict = JSON.parse(stdout) as Verdict
+  expect(verdict.kept).toBe(false)
+  expect(verdict.lost).toBeGreaterThan(0)
+  const losses = verdict.evidence.filter(evidence => evidence.name === 'lost-write')
+  for (const { operations } of losses) {
+    expect(operations.some(({ what }) => what.includes('(acks=all): acknowledged'))).toBe(true)
+    expect(operations.some(({ what }) => what.startsWith(fault))).toBe(true)
+  }
+  expect(judgeFile(history)).toMatchObject({ lost: verdict.lost })
+  expect(survivors()).toEqual([])
+  measured(`chaos run ${name}: ${verdict.lost} of ${verdict.records.acknowledged} records lost`)
+})
 
 test('chaos run finds what acks=1 loses, and ends with 1', { timeout }, async () => {
   const history = join(scratch, 'stranded-leader.jsonl')

@@ -48,7 +48,7 @@ test('a verdict counts what was acknowledged, and shows what was lost with the f
     reordered: 0,
     anomalies: { 'lost-write': 1 },
   })
-  expect(verdictLines(verdict, 'orders.jsonl').join('\n')).toMatchInlineSnapshot(`
+  expect(verdictLines(verdict, 'orders.jsonl', all).join('\n')).toMatchInlineSnapshot(`
     "A promise was broken.
 
       acknowledged  2 records
@@ -72,8 +72,27 @@ test('the same with the record read keeps every promise', () => {
 
 test('acks=1 may lose, and the loss is told to who asks for it', () => {
   const history = historyOf([send(1, [1], 1, 1), ok(1, 0, 2), readToEnd])
-  expect(judge(history, all)).toMatchObject({ kept: true, lost: 0 })
-  expect(judge(history, { countLeaderAcks: true })).toMatchObject({ kept: false, lost: 1 })
+  const uncounted = judge(history, all)
+  expect(uncounted).toMatchObject({ kept: true, lost: 0, records: { leaderOnly: 1 } })
+  const hint = '1 record acknowledged by a leader alone not looked at; --count-acks-1 counts those'
+  expect(verdictLines(uncounted, 'x', all).join('\n')).toContain(hint)
+  const counting = { countLeaderAcks: true }
+  const counted = judge(history, counting)
+  expect(counted).toMatchObject({ kept: false, lost: 1 })
+  expect(verdictLines(counted, 'x', counting).join('\n')).not.toContain('--count-acks-1')
+})
+
+test('silences are told by kind of fault, where there are several', () => {
+  const fault = (at: number, what: string): object => ({
+    ...{ f: 'fault', time: at, what, node: 1, harms: true },
+  })
+  const history = historyOf([
+    ...[fault(0, 'kill'), send(1, [1], 1), ok(1, 0, 1000)],
+    ...[fault(2000, 'unplug'), send(2, [2], 2001), ok(2, 1, 5000)],
+    ...[poll(6000, [0, 1], [1, 2]), readToEnd],
+  ])
+  const text = verdictLines(judge(history, all), 'x', all).join('\n')
+  expect(text).toMatch(/kill +1.00 s median, 1.00 s at most, in 1\n +unplug +4.00 s median/)
 })
 
 test('a history that shows nothing is no proof', () => {

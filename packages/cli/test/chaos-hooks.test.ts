@@ -1,55 +1,77 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startCluster, type Cluster } from '@trimaran/server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { HookTorture } from '../src/chaos/torture/hook-torture.ts'
+import { HookVictim, commandsOfFile } from '../src/chaos/torture/hook-victim.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'trimaran-hooks-'))
 const told = join(scratch, 'told')
 let cluster: Cluster
-let torture: HookTorture
+let victim: HookVictim
 
 beforeAll(async () => {
   cluster = await startCluster({ nodes: 3 })
   await cluster.createTopic({ name: 'struck', partitions: 3, replicationFactor: 3 })
-  torture = await HookTorture.open(
+  victim = await HookVictim.open(
     {
       bootstrapServers: cluster.bootstrapServers,
-      killCommand: `echo kill {} >> ${told}`,
-      healCommand: `echo heal {} >> ${told}`,
+      commands: { kill: `echo kill {} >> ${told}`, start: `echo heal {} >> ${told}` },
     },
     'struck',
   )
 })
 afterAll(async () => {
-  await torture?.close()
+  await victim?.close()
   await cluster.stop()
   rmSync(scratch, { recursive: true, force: true })
 })
 
 test('a cluster behind commands is seen through the protocol', async () => {
-  expect(torture.nodes).toEqual([1, 2, 3])
-  await torture.healed()
-  const { leaders, controller } = await torture.view()
+  expect(victim.nodes).toEqual([1, 2, 3])
+  await victim.healed()
+  const { leaders, controller } = await victim.view()
   expect(leaders).toHaveLength(3)
-  expect(torture.nodes).toContain(await torture.leader(1))
-  expect(await torture.leader(1)).toBe(leaders[1])
-  expect(await torture.controller()).toBe(controller)
+  expect(victim.nodes).toContain(await victim.leader(1))
+  expect(await victim.leader(1)).toBe(leaders[1])
+  expect(await victim.controller()).toBe(controller)
 })
 
 test('commands are told the node, and their failure is said', async () => {
-  await torture.kill(2)
-  await torture.start(2)
+  expect([...victim.can]).toEqual(['kill'])
+  await victim.act('kill', 2)
+  await victim.act('start', 2)
   expect(readFileSync(told, 'utf8')).toBe('kill 2\nheal 2\n')
-  const hooks = { bootstrapServers: cluster.bootstrapServers, healCommand: 'true {}' }
-  const failing = await HookTorture.open(
-    { ...hooks, killCommand: 'echo no such node {} >&2; exit 3' },
-    'struck',
-  )
-  await expect(failing.kill(7)).rejects.toThrow('ended with 3: no such node 7')
+  await expect(victim.act('pause', 2)).rejects.toThrow('no command for pause')
+  const hooks = (kill: string) => ({
+    bootstrapServers: cluster.bootstrapServers,
+    commands: { kill, start: 'true {}' },
+  })
+  const failing = await HookVictim.open(hooks('echo no such node {} >&2; exit 3'), 'struck')
+  await expect(failing.act('kill', 7)).rejects.toThrow('ended with 3: no such node 7')
   await failing.close()
-  await expect(HookTorture.open({ ...hooks, killCommand: 'reboot' }, 'struck')).rejects.toThrow(
-    'has no {}',
-  )
+  await expect(HookVictim.open(hooks('reboot'), 'struck')).rejects.toThrow('has no {}')
+})
+
+test('a file of hooks says what it can, and is told deed and node', async () => {
+  const file = join(scratch, "it's hooks.sh")
+  const write = (can: string): void =>
+    writeFileSync(file, `#!/bin/sh\n[ "$1" = can ] && echo ${can} || echo "$@" >> ${told}\n`, {
+      mode: 0o755,
+    })
+  write('unplug kill')
+  const bootstrapServers = cluster.bootstrapServers
+  const commands = await commandsOfFile(file)
+  const hooked = await HookVictim.open({ bootstrapServers, commands }, 'struck')
+  expect([...hooked.can]).toEqual(['unplug', 'kill'])
+  writeFileSync(told, '')
+  await hooked.act('unplug', 3)
+  await hooked.act('reconnect', 3)
+  await hooked.act('start', 1)
+  expect(readFileSync(told, 'utf8')).toBe('unplug 3\nreconnect 3\nstart 1\n')
+  await hooked.close()
+  write('dance')
+  await expect(commandsOfFile(file)).rejects.toThrow('said "dance"')
+  write("''")
+  await expect(commandsOfFile(file)).rejects.toThrow('prints some of: kill')
 })

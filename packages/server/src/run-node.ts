@@ -159,6 +159,8 @@ async function openFaults(
   const die = (): void => {
     logger.flush()
     process.kill(process.pid, 'SIGKILL')
+    // The first process of a container does not hear that from itself.
+    process.exit(137)
   }
   return new Switches({ random, logEvent, onFailure, die })
 }

@@ -209,7 +209,7 @@ test('without the setting there are no switches', async () => {
   expect(loadConfig({}).testPeerAddresses).toEqual([])
 })
 
-test('test settings are taken together or refused', () => {
+test('settings for tests are taken together or refused', () => {
   const peers = { 'test.peer.addresses': '2@127.0.0.1:5000' }
   expect(loadConfig({ overrides: { ...peers, 'test.faults': 'true' } })).toMatchObject({
     testFaults: true,

@@ -10,6 +10,7 @@ import { GrpcTransport } from '../src/grpc-transport.ts'
 import { systemClock } from '../src/ports/clock.ts'
 import { systemRandom } from '../src/ports/random.ts'
 import { decodeEnvelope, encodeEnvelope } from '../src/rpc/envelope.ts'
+import type { PeerAddress } from '../src/rpc/peer-links.ts'
 
 interface Peer {
   readonly links: GrpcLinks
@@ -29,7 +30,7 @@ afterEach(() => {
 
 async function peer(
   nodeId: NodeId,
-  options: { port?: number; clusterId?: string } = {},
+  options: { port?: number; clusterId?: string; detours?: readonly PeerAddress[] } = {},
 ): Promise<Peer> {
   const seen: string[] = []
   const frames: Uint8Array[] = []
@@ -48,6 +49,7 @@ async function peer(
     incarnationId: uuidFromBytes(systemRandom().bytes(16)),
     listen: { host: '127.0.0.1', port: options.port ?? 0 },
     advertised: { host: '127.0.0.1', port: 0 },
+    ...(options.detours === undefined ? {} : { detours: options.detours }),
     logEvent: (_level, phrase, fields) => {
       log.push({ phrase, fields })
       note(phrase)
@@ -104,6 +106,16 @@ test('frames travel both ways, in order, on the one stream that the first sender
   const answered = a.next('frame 2')
   expect(b.links.send(1, frame(7))).toBe(true)
   await answered
+})
+
+test('a peer with a detour is dialled there, whatever it says', async () => {
+  const b = await peer(2)
+  const detours = [{ nodeId: 2, host: '127.0.0.1', port: b.port }]
+  const a = await peer(1, { detours })
+  const up = a.next('reachable 2')
+  a.links.learn({ nodeId: 2, host: '127.0.0.1', port: await freePort() })
+  expect(a.links.send(2, frame(0))).toBe(false)
+  await up
 })
 
 test('a frame larger than one message arrives whole', async () => {

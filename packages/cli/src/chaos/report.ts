@@ -1,11 +1,16 @@
 import { bold, count, dim, green, red, yellow } from '../output.ts'
-import type { Evidence, Verdict } from './history/index.ts'
+import { median, type FaultCost } from './history/progress.ts'
+import type { Evidence, Verdict, VerdictOptions } from './history/index.ts'
 
 export const secondsText = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
 export const clock = (ms: number): string => `${(ms / 1000).toFixed(3)} s`.padStart(11)
 
 /** The verdict as lines for a terminal: the answer first, then what it rests on. */
-export function verdictLines(verdict: Verdict, file: string): string[] {
+export function verdictLines(
+  verdict: Verdict,
+  file: string,
+  { countLeaderAcks }: VerdictOptions,
+): string[] {
   const { records, lost, duplicated, reordered } = verdict
   const bad = (amount: number): string => (amount === 0 ? '0' : red(String(amount)))
   const unknown = records.unknown === 0 ? '' : dim(` (${records.unknown} more of unknown outcome)`)
@@ -13,7 +18,7 @@ export function verdictLines(verdict: Verdict, file: string): string[] {
     headline(verdict),
     '',
     `  acknowledged  ${count(records.acknowledged, 'record')}${unknown}`,
-    `  lost          ${bad(lost)}`,
+    `  lost          ${bad(lost)}${uncountedText(records.leaderOnly, countLeaderAcks)}`,
     `  duplicated    ${bad(duplicated)}`,
     `  reordered     ${bad(reordered)}`,
     ...otherLines(verdict),
@@ -22,6 +27,14 @@ export function verdictLines(verdict: Verdict, file: string): string[] {
     ...verdict.evidence.flatMap(evidenceLines),
   ]
 }
+
+/** Nobody promises what only a leader has acknowledged, so a loss of it is not looked for unless that is asked. */
+const uncountedText = (leaderOnly: number, countLeaderAcks: boolean): string =>
+  leaderOnly === 0 || countLeaderAcks
+    ? ''
+    : yellow(
+        ` (${count(leaderOnly, 'record')} acknowledged by a leader alone not looked at; --count-acks-1 counts those, too)`,
+      )
 
 function headline({ kept, evidence, doubts }: Verdict): string {
   if (kept) return bold(green('Every promise was kept.'))
@@ -49,7 +62,19 @@ function progressLines({ progress }: Verdict): string[] {
       : dim(` (${worst.partition}, after ${worst.fault.what} node ${worst.fault.node})`)
   return [
     `  no progress   ${secondsText(silenceMedianMs)} median, ${secondsText(silenceMaxMs)} at most, of one partition in each of ${count(faults, 'fault')}${where}`,
+    ...faultLines(each),
   ]
+}
+
+/** By kind of fault, where there is more than one. */
+function faultLines(costs: readonly FaultCost[]): string[] {
+  const kinds = Map.groupBy(costs, ({ fault }) => fault.what)
+  if (kinds.size < 2) return []
+  return [...kinds].map(([what, each]) => {
+    const silencesMs = each.map(({ silenceMs }) => silenceMs)
+    const most = Math.max(...silencesMs)
+    return `    ${what.padEnd(11)} ${secondsText(median(silencesMs))} median, ${secondsText(most)} at most, in ${each.length}`
+  })
 }
 
 function evidenceLines({ id, what, operations }: Evidence): string[] {

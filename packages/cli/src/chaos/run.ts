@@ -5,11 +5,12 @@ import type { HistoryFile } from './history-file.ts'
 import { Load, type LoadOptions } from './load/load.ts'
 import { clock } from './report.ts'
 import type { Scenario, Scene } from './scenarios/scenario.ts'
-import { WitnessedTorture, type Torture } from './torture/torture.ts'
+import { Torture } from './torture/torture.ts'
+import { isFault, type Victim } from './torture/victim.ts'
 
 export interface RunOptions extends Omit<LoadOptions, 'file'> {
   readonly scenario: Scenario
-  readonly torture: Torture
+  readonly victim: Victim
   readonly seed: number
   readonly durationMs: number
   readonly file: HistoryFile
@@ -31,9 +32,9 @@ const silentMs = 500
 export async function runChaos(options: RunOptions): Promise<readonly string[]> {
   const { file, say } = options
   let struck = false
-  const torture = new WitnessedTorture(options.torture, (what, node) => {
+  const torture = new Torture(options.victim, (what, node) => {
     struck = true
-    file.fault(what, node, what !== 'start' && what !== 'resume')
+    file.fault(what, node, isFault(what))
     say(`${clock(file.now)}  ${what} node ${node}`)
   })
   const load = new Load(options)
@@ -58,7 +59,7 @@ export async function runChaos(options: RunOptions): Promise<readonly string[]> 
 /** Rounds until the time is over; then all nodes are back. */
 async function tortureUntilOver(
   { scenario, seed, durationMs, partitions, signal }: RunOptions,
-  torture: WitnessedTorture,
+  torture: Torture,
 ): Promise<readonly string[]> {
   const doubts: string[] = []
   const doubt = (error: unknown): void => {
@@ -93,7 +94,7 @@ async function tortureUntilOver(
 /** One blow, and everything that it has left down comes back. */
 export async function playRound(
   scenario: Scenario,
-  torture: WitnessedTorture,
+  torture: Torture,
   random: Prng,
   partitions: number,
   pause: (ms: number) => Promise<void>,
@@ -109,7 +110,7 @@ export async function playRound(
 }
 
 /** A line per second: rate, what waits, who is down, who leads. */
-function live({ file, say }: RunOptions, torture: WitnessedTorture, load: Load): () => void {
+function live({ file, say }: RunOptions, torture: Torture, load: Load): () => void {
   let before = 0
   let beforeMs = performance.now()
   let busy = false
@@ -125,14 +126,16 @@ function live({ file, say }: RunOptions, torture: WitnessedTorture, load: Load):
       before = now
       beforeMs = nowMs
       const silent = counters.silent(silentMs)
-      const down = [...torture.down].map(([node, trouble]) => `${node} ${trouble}`)
+      const struck = [...torture.troubles].map(
+        ([node, troubles]) => `${[...troubles].join('+')} ${node}`,
+      )
       const parts = [
         `${rate.toFixed(0)} records/s`,
         `errors ${counters.errors}`,
         `controller ${controller < 0 ? '-' : controller}`,
         `leaders ${leaders.length === 0 ? '-' : leaders.map(each => (each < 0 ? '-' : each)).join(' ')}`,
         ...(silent > 0 ? [`waiting ${silent} of ${leaders.length} partitions`] : []),
-        ...(down.length > 0 ? [`down ${down.join(', ')}`] : []),
+        ...(struck.length > 0 ? [`struck: ${struck.join(', ')}`] : []),
       ]
       say(`${clock(file.now)}  ${parts.join(' · ')}`)
     } catch (error) {

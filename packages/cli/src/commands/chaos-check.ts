@@ -9,8 +9,9 @@ export async function check(
   options: { readonly countAcks1?: boolean; readonly json?: boolean },
 ): Promise<void> {
   const history = await readHistory(file)
-  const verdict = judge(history, { countLeaderAcks: options.countAcks1 === true })
+  const how = { countLeaderAcks: options.countAcks1 === true }
+  const verdict = judge(history, how)
   if (options.json === true) printJson({ ...verdict, history: file })
-  else for (const line of verdictLines(verdict, file)) printLine(line)
+  else for (const line of verdictLines(verdict, file, how)) printLine(line)
   if (!verdict.kept) process.exitCode = exitCodes.failed
 }

@@ -4,20 +4,15 @@ import { pathToFileURL } from 'node:url'
 import { apis, errorCodes } from '@trimaran/protocol'
 import { HistoryFile, readHistory } from '../chaos/history-file.ts'
 import { judge, type Verdict } from '../chaos/history/index.ts'
-import { OwnCluster } from '../chaos/own-cluster.ts'
 import { verdictLines } from '../chaos/report.ts'
 import { runChaos } from '../chaos/run.ts'
 import { scenarios } from '../chaos/scenarios/index.ts'
 import type { Scenario } from '../chaos/scenarios/scenario.ts'
-import { HookTorture } from '../chaos/torture/hook-torture.ts'
-import { LocalTorture } from '../chaos/torture/local-torture.ts'
-import type { Torture } from '../chaos/torture/torture.ts'
+import { stageOf, type Stage, type StageOptions } from '../chaos/stage.ts'
 import { outcomeText, withClient } from '../client/cluster-client.ts'
-import { signal } from '../local-cluster/processes.ts'
-import { processState, readPid, requireState, type LocalCluster } from '../local-cluster/state.ts'
 import { CliError, bold, count, dim, exitCodes, printJson, printLine } from '../output.ts'
 
-export interface ChaosRunOptions {
+export interface ChaosRunOptions extends StageOptions {
   readonly scenario: string
   readonly duration: number
   readonly rate: number
@@ -26,12 +21,6 @@ export interface ChaosRunOptions {
   readonly partitions: number
   readonly producers: number
   readonly consumers: number
-  readonly nodes: number
-  readonly port: number
-  readonly dir?: string
-  readonly bootstrapServer?: string
-  readonly killCommand?: string
-  readonly healCommand?: string
   readonly history?: string
   readonly json?: boolean
 }
@@ -41,14 +30,6 @@ export interface ChaosRunOptions {
  * (750 MB for a million records, sent, followed and read once more), so that this many are 1.5 GB.
  */
 const mentionsMax = 6_000_000
-
-/** The cluster that is tortured. */
-interface Stage {
-  readonly bootstrapServers: string
-  readonly torture: (topic: string) => Promise<Torture>
-  /** The topic of a run that found nothing goes; that of another one is evidence. */
-  readonly leave: (kept: boolean, topic: string) => Promise<readonly string[]>
-}
 
 export async function runVerb(options: ChaosRunOptions): Promise<void> {
   const mentions = options.rate * options.duration * (2 + options.consumers)
@@ -69,13 +50,18 @@ export async function runVerb(options: ChaosRunOptions): Promise<void> {
   let kept = false
   let stage: Stage | null = null
   try {
-    stage = await stageOf(options, say)
+    stage = await stageOf(options, scenario, say)
     say(`${bold(scenario.name)}: ${scenario.words} ${dim(`(seed ${seed}, ${options.duration} s)`)}`)
     const verdict = await perform(options, { scenario, seed, topic, stage, path, interrupt, say })
     kept = verdict.kept
     if (options.json === true)
       printJson({ scenario: scenario.name, seed, topic, ...verdict, history: path })
-    else for (const line of ['', ...verdictLines(verdict, path)]) printLine(line)
+    else
+      for (const line of [
+        '',
+        ...verdictLines(verdict, path, { countLeaderAcks: options.acks === '1' }),
+      ])
+        printLine(line)
     if (!kept) process.exitCode = exitCodes.failed
   } finally {
     for (const line of (await stage?.leave(kept, topic)) ?? []) say(line)
@@ -99,22 +85,26 @@ async function perform(
   { scenario, seed, topic, stage, path, interrupt, say }: Performance,
 ): Promise<Verdict> {
   const { bootstrapServers } = stage
-  const torture = await stage.torture(topic)
-  const missing = scenario.needs.filter(need => !torture.can.has(need))
+  const victim = await stage.victim(topic)
+  const missing = scenario.needs.filter(need => !victim.can.has(need))
   if (missing.length > 0) {
     throw new CliError(
-      `${scenario.name} needs nodes that can be given ${missing.join(' and ')}; that is for processes of this machine (--dir, or a temporary cluster).`,
+      `${scenario.name} needs a cluster that can be given ${missing.join(' and ')}, and this one can be given ${[...victim.can].join(', ') || 'nothing'}. A temporary cluster (neither --dir nor -b) can be given everything.`,
       exitCodes.usage,
     )
   }
-  await createTopic(bootstrapServers, topic, partitions, torture.nodes.length)
-  await torture.healed()
+  const { topicConfigs } = scenario
+  await createTopic(bootstrapServers, {
+    ...{ name: topic, partitions, nodes: victim.nodes.length },
+    ...(topicConfigs === undefined ? {} : { topicConfigs }),
+  })
+  await victim.healed()
   const file = new HistoryFile(path)
   file.note({ scenario: scenario.name, seed, topic, acks, rate })
   let doubts: readonly string[] = []
   try {
     doubts = await runChaos({
-      ...{ scenario, torture, seed, durationMs: duration * 1000, signal: interrupt.signal, say },
+      ...{ scenario, victim, seed, durationMs: duration * 1000, signal: interrupt.signal, say },
       ...{ bootstrapServers, topic, partitions, producers, consumers, file },
       acks: acks === '1' ? 1 : -1,
       recordsPerSecond: rate,
@@ -168,100 +158,26 @@ function onSignals(interrupt: AbortController, say: (line: string) => void): () 
   }
 }
 
-function stageOf(options: ChaosRunOptions, say: (line: string) => void): Promise<Stage> | Stage {
-  const { dir, bootstrapServer, killCommand, healCommand } = options
-  if (bootstrapServer === undefined && (killCommand ?? healCommand) !== undefined) {
-    throw new CliError(
-      '--kill-command and --heal-command are for the cluster of a --bootstrap-server.',
-      exitCodes.usage,
-    )
-  }
-  if (dir !== undefined && bootstrapServer !== undefined) {
-    throw new CliError('--dir and --bootstrap-server are two clusters; give one.', exitCodes.usage)
-  }
-  if (dir !== undefined) return localStage(dir)
-  if (bootstrapServer === undefined) return ownStage(options, say)
-  if (killCommand === undefined || healCommand === undefined) {
-    throw new CliError(
-      'A cluster behind --bootstrap-server needs --kill-command and --heal-command, as in "docker kill broker-{}".',
-      exitCodes.usage,
-    )
-  }
-  let torture: HookTorture | null = null
-  return {
-    bootstrapServers: bootstrapServer,
-    torture: async topic => {
-      const hooks = { bootstrapServers: bootstrapServer, killCommand, healCommand }
-      return (torture = await HookTorture.open(hooks, topic))
-    },
-    leave: async (kept, topic) => {
-      await torture?.close()
-      return leaveTopic(bootstrapServer, kept, topic)
-    },
-  }
-}
-
-const addresses = (state: LocalCluster): string =>
-  state.nodes.map(node => `127.0.0.1:${node.port}`).join(',')
-
-async function ownStage(options: ChaosRunOptions, say: (line: string) => void): Promise<Stage> {
-  const cluster = await OwnCluster.up(options.nodes, options.port)
-  const { directory, state } = cluster
-  say(dim(`${count(options.nodes, 'node')} up at ${addresses(state)}, data in ${directory}`))
-  return {
-    ...localStage(directory, state),
-    leave: async kept => {
-      await cluster.down(!kept)
-      return kept ? [] : [dim(`The nodes' data and logs are in ${directory}.`)]
-    },
-  }
-}
-
-function localStage(directory: string, state = requireState(directory)): Stage {
-  // Whoever ends us at once, by a second Ctrl-C, leaves no node hanging.
-  process.once('exit', () => resumeAll(directory, state))
-  return {
-    bootstrapServers: addresses(state),
-    torture: async topic => new LocalTorture(directory, state, topic),
-    leave: (kept, topic) => leaveTopic(addresses(state), kept, topic),
-  }
-}
-
-function resumeAll(directory: string, { nodes }: LocalCluster): void {
-  for (const { id } of nodes) {
-    const pid = processState(directory, id) === 'paused' ? readPid(directory, id) : null
-    if (pid !== null) signal(pid, 'SIGCONT')
-  }
-}
-
-async function leaveTopic(
-  bootstrapServer: string,
-  kept: boolean,
-  name: string,
-): Promise<readonly string[]> {
-  if (!kept) return [dim(`What was written is in the topic ${name}, if the run came to make it.`)]
-  await withClient({ bootstrapServer }, client =>
-    client.request(apis.deleteTopics, {
-      topics: [{ name, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }],
-      topicNames: [name],
-      timeoutMs: 30_000,
-    }),
-  )
-  return []
+interface NewTopic {
+  readonly name: string
+  readonly partitions: number
+  /** Of the cluster. */
+  readonly nodes: number
+  readonly topicConfigs?: Readonly<Record<string, string>>
 }
 
 async function createTopic(
   bootstrapServer: string,
-  name: string,
-  numPartitions: number,
-  nodes: number,
+  { name, partitions, nodes, topicConfigs }: NewTopic,
 ): Promise<void> {
+  const configs = { 'min.insync.replicas': nodes >= 3 ? '2' : '1', ...topicConfigs }
   await withClient({ bootstrapServer }, async client => {
     const answer = await client.request(apis.createTopics, {
       topics: [
         {
-          ...{ name, numPartitions, replicationFactor: Math.min(3, nodes), assignments: [] },
-          configs: [{ name: 'min.insync.replicas', value: nodes >= 3 ? '2' : '1' }],
+          ...{ name, numPartitions: partitions, replicationFactor: Math.min(3, nodes) },
+          assignments: [],
+          configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
         },
       ],
       timeoutMs: 30_000,

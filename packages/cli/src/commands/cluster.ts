@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { CliError, bold, count, dim, exitCodes, printJson, printLine } from '../output.ts'
 import { signal, spawnNode, stopNodes, waitUntilGone } from '../local-cluster/processes.ts'
+import { parseOverrides } from '../local-cluster/overrides.ts'
 import { joinNode, newCluster, startNodes, waitUntilReady } from '../local-cluster/startup.ts'
 import {
   nodeDirectory,
@@ -33,7 +34,7 @@ export async function up(options: UpOptions): Promise<void> {
     )
   }
   const startedMs = performance.now()
-  await startNodes(options.dir, state, toStart, overrides)
+  await startNodes(options.dir, state, toStart, () => overrides)
   announce(options, state, performance.now() - startedMs)
   if (options.detach !== true) await stopOnSignal(options.dir, state)
 }
@@ -54,17 +55,6 @@ export async function add(
     printLine(`${bold(`Node ${id} is running`)} on 127.0.0.1:${port}, a broker like the others.`)
     printLine(dim(`It votes once it is added: trimaran quorum add --id ${id} -b 127.0.0.1:${port}`))
   }
-}
-
-function parseOverrides(settings: readonly string[]): ReadonlyMap<string, string> {
-  return new Map(
-    settings.map(setting => {
-      const at = setting.indexOf('=')
-      if (at <= 0)
-        throw new CliError(`--override wants key=value, not "${setting}".`, exitCodes.usage)
-      return [setting.slice(0, at), setting.slice(at + 1)]
-    }),
-  )
 }
 
 function announce(options: UpOptions, state: LocalCluster, tookMs: number): void {

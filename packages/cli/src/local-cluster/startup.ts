@@ -34,12 +34,12 @@ export async function startNodes(
   directory: string,
   state: LocalCluster,
   nodes: readonly LocalNode[],
-  overrides: ReadonlyMap<string, string>,
+  overridesOf: (node: LocalNode) => ReadonlyMap<string, string>,
 ): Promise<void> {
   await Promise.all(nodes.map(requirePorts))
   writeState(directory, state)
   for (const node of nodes) {
-    writeNodeConfig(directory, state, node, overrides)
+    writeNodeConfig(directory, state, node, overridesOf(node))
     spawnNode(directory, state, node.id)
   }
   await waitUntilReady(directory, state)

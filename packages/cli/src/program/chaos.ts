@@ -15,12 +15,23 @@ function scenarioList(): string {
   const { scenarios } = createRequire(import.meta.url)(
     '../chaos/scenarios/index.ts',
   ) as typeof import('../chaos/scenarios/index.ts')
-  return scenarios.map(({ name, words }) => `  ${name.padEnd(16)} ${words}`).join('\n')
+  return scenarios.map(({ name, words }) => `  ${name.padEnd(21)} ${words}`).join('\n')
 }
 const verdictCodes = 'Exit code: 0 every promise was kept, 1 one was broken or nothing can be said'
 
+const runExamples = [
+  'trimaran chaos run --scenario leader-kill',
+  'trimaran chaos run --scenario mix --duration 600 --seed 7',
+  'trimaran chaos run --scenario rolling-restart --dir .trimaran/cluster',
+  'trimaran chaos run --scenario partition -b localhost:9092 --hooks deploy/chaos-hooks.sh',
+  "trimaran chaos run --scenario leader-kill -b localhost:9092 --kill-command 'docker kill broker-{}' --heal-command 'docker start broker-{}'",
+  'trimaran chaos run --scenario stranded-leader --acks 1 --duration 10   # this one must lose',
+  'trimaran chaos run --scenario unclean-election --duration 10           # this one too',
+  'trimaran chaos run --scenario blackout --override log.flush.interval.messages=9223372036854775807   # and this',
+]
+
 function addRun(chaos: Command): void {
-  chaos
+  const run = chaos
     .command('run')
     .description('load a cluster, strike it again and again, then tell what was lost')
     .requiredOption('-s, --scenario <name>', 'one of the list below, or a file of your own')
@@ -49,6 +60,23 @@ function addRun(chaos: Command): void {
       2,
     )
     .option('--consumers <count>', 'each reads along', wholeNumber('--consumers', 0), 1)
+  addClusterOptions(run)
+  run
+    .option('--history <file>', 'where the history goes (default: chaos-<scenario>-<seed>.jsonl)')
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      () =>
+        `\nScenarios:\n${scenarioList()}\n${examples(
+          ...runExamples,
+        )}\n${verdictCodes}, 2 wrong usage.\n`,
+    )
+    .action(async options => (await import('../commands/chaos-run.ts')).runVerb(options))
+}
+
+/** Which cluster, and how it is struck. */
+function addClusterOptions(run: Command): void {
+  run
     .option('--nodes <count>', 'of the temporary cluster', wholeNumber('--nodes', 1), 3)
     .option(
       '-p, --port <port>',
@@ -56,29 +84,26 @@ function addRun(chaos: Command): void {
       wholeNumber('--port', 1),
       29_092,
     )
+    .option(
+      '--override <key=value>',
+      'a setting of its nodes; may be given several times',
+      (value: string, before: readonly string[]) => [...before, value],
+      [],
+    )
     .option('--dir <directory>', 'strike this cluster of `cluster up` instead')
     .option(
       '-b, --bootstrap-server <host:port,…>',
-      'strike this Kafka cluster instead, by two commands; {} is the id of the node',
+      'strike this Kafka cluster instead, by commands of yours',
+    )
+    .option(
+      '--hooks <file>',
+      'a program of yours: "can" prints the faults it knows, "<fault> <node>" and "<remedy> <node>" do it (see deploy/chaos-hooks.sh)',
     )
     .option(
       '--kill-command <command>',
-      'takes a node away (leader-kill, controller-kill, all-kill)',
+      'instead of --hooks: takes a node away; {} is its id (leader-kill, controller-kill, all-kill)',
     )
     .option('--heal-command <command>', 'brings it back')
-    .option('--history <file>', 'where the history goes (default: chaos-<scenario>-<seed>.jsonl)')
-    .addOption(jsonOption())
-    .addHelpText(
-      'after',
-      () =>
-        `\nScenarios:\n${scenarioList()}\n${examples(
-          'trimaran chaos run --scenario leader-kill',
-          'trimaran chaos run --scenario mix --duration 600 --seed 7 --dir .trimaran/cluster',
-          "trimaran chaos run --scenario leader-kill -b localhost:9092 --kill-command 'docker kill broker-{}' --heal-command 'docker start broker-{}'",
-          'trimaran chaos run --scenario stranded-leader --acks 1 --duration 10   # this one must lose',
-        )}\n${verdictCodes}, 2 wrong usage.\n`,
-    )
-    .action(async options => (await import('../commands/chaos-run.ts')).runVerb(options))
 }
 
 function addCheck(chaos: Command): void {
@@ -86,12 +111,16 @@ function addCheck(chaos: Command): void {
     .command('check')
     .description('judge a history of what clients did and were told (JSON Lines)')
     .argument('<file>', 'as `chaos run` writes it, or any other client')
-    .option('--count-acks-1', 'what only a leader had acknowledged counts as lost, too')
+    .option(
+      '--count-acks-1',
+      'records that only a leader acknowledged (acks=1) count as lost, too; nobody promises those, so they are left out without it, and `chaos run --acks 1` counts them',
+    )
     .addOption(jsonOption())
     .addHelpText(
       'after',
       `${examples(
         'trimaran chaos check history.jsonl',
+        'trimaran chaos check chaos-stranded-leader-7.jsonl --count-acks-1',
         'trimaran chaos check history.jsonl --json | jq .lost',
       )}\n${verdictCodes}, 2 it is no history.\n`,
     )

@@ -9,6 +9,8 @@ export interface Verdict {
   readonly kept: boolean
   readonly records: {
     readonly acknowledged: number
+    /** Of these, by a leader alone (acks=1). */
+    readonly leaderOnly: number
     /** Nobody said whether they were written. */
     readonly unknown: number
     readonly refused: number
@@ -71,9 +73,14 @@ export function judge(history: History, options: VerdictOptions): Verdict {
 
 function countRecords({ sends, polls }: History): Verdict['records'] {
   const counts = { acked: 0, failed: 0, unknown: 0, open: 0 }
-  for (const { status, values } of sends) counts[status] += values.length
+  let leaderOnly = 0
+  for (const { status, values, acks } of sends) {
+    counts[status] += values.length
+    if (status === 'acked' && acks === 1) leaderOnly += values.length
+  }
   return {
     acknowledged: counts.acked,
+    leaderOnly,
     unknown: counts.unknown + counts.open,
     refused: counts.failed,
     read: polls.reduce((sum, { records }) => sum + records.length, 0),

@@ -1,4 +1,4 @@
-import type { ClusterView } from './torture.ts'
+import type { ClusterView } from './victim.ts'
 import { waitUntil } from './wait-until.ts'
 
 type Look = () => Promise<ClusterView>

@@ -1,112 +1,94 @@
-/** What can be done to a node that it did not ask for. */
-export type Fault = 'kill' | 'pause' | 'stop'
-export type Remedy = 'start' | 'resume'
+import { remedies } from './victim.ts'
+import type { ClusterView, Deed, Fault, Remedy, Victim } from './victim.ts'
 
-/** The hands of a scenario: processes of this machine, or commands for a cluster elsewhere. */
-export interface Torture {
+/** First what a start needs to succeed. */
+const remedyOrder: readonly Remedy[] = ['reconnect', 'resume', 'start', 'repair-disk']
+
+/** The hands of a scenario. They tell what they do, and know what they have left undone. */
+export class Torture {
   readonly nodes: readonly number[]
   /** Faults that this cluster can be given. */
   readonly can: ReadonlySet<Fault>
-  /** The node dies without a word. */
-  kill(node: number): Promise<void>
-  /** It hangs with its connections open. */
-  pause(node: number): Promise<void>
-  resume(node: number): Promise<void>
-  /** A controlled shutdown. */
-  stop(node: number): Promise<void>
-  /** After `kill` and `stop`; resolves when it serves. No error if it runs. */
-  start(node: number): Promise<void>
-  /** Waits until the partition has one. */
-  leader(partition: number): Promise<number>
-  controller(): Promise<number>
-  /** Resolves when every node serves and every replica is in sync. */
-  healed(): Promise<void>
-  /** Who leads now, for those who watch; -1: nobody, or nobody says. */
-  view(): Promise<ClusterView>
-}
+  readonly #victim: Victim
+  readonly #tell: (what: Deed, node: number) => void
+  readonly #troubles = new Map<number, Set<Fault>>()
 
-export interface ClusterView {
-  readonly leaders: readonly number[]
-  readonly controller: number
-}
-
-export type NodeTrouble = 'killed' | 'paused' | 'stopped'
-
-const troubles: Readonly<Record<Fault, NodeTrouble>> = {
-  kill: 'killed',
-  pause: 'paused',
-  stop: 'stopped',
-}
-
-/** A torture that tells what it does, and knows what it has left undone. */
-export class WitnessedTorture implements Torture {
-  readonly nodes: readonly number[]
-  readonly can: ReadonlySet<Fault>
-  readonly down = new Map<number, NodeTrouble>()
-  readonly #torture: Torture
-  readonly #tell: (what: Fault | Remedy, node: number) => void
-
-  constructor(torture: Torture, tell: (what: Fault | Remedy, node: number) => void) {
-    this.#torture = torture
+  constructor(victim: Victim, tell: (what: Deed, node: number) => void) {
+    this.#victim = victim
     this.#tell = tell
-    this.nodes = torture.nodes
-    this.can = torture.can
+    this.nodes = victim.nodes
+    this.can = victim.can
+  }
+
+  /** By node. */
+  get troubles(): ReadonlyMap<number, ReadonlySet<Fault>> {
+    return this.#troubles
   }
 
   kill(node: number): Promise<void> {
-    return this.#harm('kill', node)
+    return this.strike('kill', node)
   }
 
   pause(node: number): Promise<void> {
-    return this.#harm('pause', node)
+    return this.strike('pause', node)
   }
 
   stop(node: number): Promise<void> {
-    return this.#harm('stop', node)
+    return this.strike('stop', node)
   }
 
   resume(node: number): Promise<void> {
-    return this.#help('resume', node)
+    return this.help('resume', node)
   }
 
   start(node: number): Promise<void> {
-    return this.#help('start', node)
+    return this.help('start', node)
   }
 
+  reconnect(node: number): Promise<void> {
+    return this.help('reconnect', node)
+  }
+
+  /** Waits until the partition has one. */
   leader(partition: number): Promise<number> {
-    return this.#torture.leader(partition)
+    return this.#victim.leader(partition)
   }
 
   controller(): Promise<number> {
-    return this.#torture.controller()
+    return this.#victim.controller()
   }
 
+  /** Resolves when every node serves and every replica is in sync. */
   healed(): Promise<void> {
-    return this.#torture.healed()
+    return this.#victim.healed()
   }
 
   view(): Promise<ClusterView> {
-    return this.#torture.view()
+    return this.#victim.view()
   }
 
-  /** Whatever a scenario has left down comes back, all at once: a majority may be needed. */
+  async strike(fault: Fault, node: number): Promise<void> {
+    this.#tell(fault, node)
+    const troubles = this.#troubles.get(node) ?? new Set()
+    this.#troubles.set(node, troubles.add(fault))
+    await this.#victim.act(fault, node)
+  }
+
+  async help(remedy: Remedy, node: number): Promise<void> {
+    this.#tell(remedy, node)
+    await this.#victim.act(remedy, node)
+    const troubles = this.#troubles.get(node)
+    for (const fault of troubles ?? []) if (remedies[fault] === remedy) troubles?.delete(fault)
+    if (troubles?.size === 0) this.#troubles.delete(node)
+  }
+
+  /** Whatever a scenario has left undone, all nodes at once: a majority may be needed. */
   async bringBack(): Promise<void> {
-    await Promise.all(
-      [...this.down].map(([node, trouble]) =>
-        trouble === 'paused' ? this.resume(node) : this.start(node),
-      ),
-    )
-  }
-
-  async #harm(what: Fault, node: number): Promise<void> {
-    this.#tell(what, node)
-    this.down.set(node, troubles[what])
-    await this.#torture[what](node)
-  }
-
-  async #help(what: Remedy, node: number): Promise<void> {
-    this.#tell(what, node)
-    await this.#torture[what](node)
-    this.down.delete(node)
+    for (const remedy of remedyOrder) {
+      const inNeed = [...this.#troubles].filter(([, troubles]) =>
+        [...troubles].some(fault => remedies[fault] === remedy),
+      )
+      await Promise.all(inNeed.map(([node]) => this.help(remedy, node)))
+    }
   }
 }

@@ -1,16 +1,18 @@
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { apis } from '@trimaran/protocol'
 import { ClusterClient } from '../../client/index.ts'
 import { CliError, exitCodes } from '../../output.ts'
 import { controllerIn, leaderIn } from './leaders.ts'
-import type { ClusterView, Fault, Torture } from './torture.ts'
+import { faults, isFault, remedies } from './victim.ts'
+import type { ClusterView, Deed, Fault, Victim } from './victim.ts'
 import { waitUntil } from './wait-until.ts'
 
 export interface Hooks {
   readonly bootstrapServers: string
-  /** For a shell; `{}` is the node's id. */
-  readonly killCommand: string
-  readonly healCommand: string
+  /** For each deed, a command for a shell; `{}` is the node's id. */
+  readonly commands: Readonly<Partial<Record<Deed, string>>>
 }
 
 const leaderTimeoutMs = 60_000
@@ -22,22 +24,24 @@ const commandTimeoutMs = 60_000
 const askTimeoutMs = 1000
 
 /** Any Kafka cluster: struck by commands of its owner, looked at through the protocol. */
-export class HookTorture implements Torture {
+export class HookVictim implements Victim {
   readonly nodes: readonly number[]
-  readonly can: ReadonlySet<Fault> = new Set<Fault>(['kill'])
-  readonly #hooks: Hooks
+  readonly can: ReadonlySet<Fault>
+  readonly #commands: Hooks['commands']
   readonly #topic: string
   readonly #client: ClusterClient
 
-  private constructor(hooks: Hooks, topic: string, client: ClusterClient, nodes: number[]) {
-    this.#hooks = hooks
+  private constructor({ commands }: Hooks, topic: string, client: ClusterClient, nodes: number[]) {
+    this.#commands = commands
     this.#topic = topic
     this.#client = client
     this.nodes = nodes
+    const given = Object.keys(commands).filter(isFault)
+    this.can = new Set(given.filter(fault => commands[remedies[fault]] !== undefined))
   }
 
-  static async open(hooks: Hooks, topic: string): Promise<HookTorture> {
-    for (const command of [hooks.killCommand, hooks.healCommand]) {
+  static async open(hooks: Hooks, topic: string): Promise<HookVictim> {
+    for (const command of Object.values(hooks.commands)) {
       if (command.includes('{}')) continue
       throw new CliError(
         `"${command}" has no {} for the id of the node that it is about.`,
@@ -51,27 +55,13 @@ export class HookTorture implements Torture {
     })
     const { brokers } = await client.metadata([])
     const nodes = brokers.map(({ nodeId }) => nodeId).toSorted((a, b) => a - b)
-    return new HookTorture(hooks, topic, client, nodes)
+    return new HookVictim(hooks, topic, client, nodes)
   }
 
-  kill(node: number): Promise<void> {
-    return runShell(this.#hooks.killCommand, node)
-  }
-
-  start(node: number): Promise<void> {
-    return runShell(this.#hooks.healCommand, node)
-  }
-
-  async pause(): Promise<void> {
-    throw new CliError('A cluster behind commands cannot be paused.')
-  }
-
-  async resume(): Promise<void> {
-    throw new CliError('A cluster behind commands cannot be resumed.')
-  }
-
-  async stop(): Promise<void> {
-    throw new CliError('A cluster behind commands cannot be stopped in order.')
+  async act(deed: Deed, node: number): Promise<void> {
+    const command = this.#commands[deed]
+    if (command === undefined) throw new CliError(`There is no command for ${deed}.`)
+    await runShell(command.replaceAll('{}', String(node)))
   }
 
   leader(partition: number): Promise<number> {
@@ -137,21 +127,42 @@ export class HookTorture implements Torture {
   }
 }
 
-/** In a group of its own, so that Ctrl-C does not cut it off in the middle. */
-function runShell(command: string, node: number): Promise<void> {
-  const text = command.replaceAll('{}', String(node))
+/**
+ * The commands of a file that does it all, as `deploy/chaos-hooks.sh`: `FILE can` prints the faults that it knows, and
+ * `FILE <fault or remedy> <node>` does it.
+ */
+export async function commandsOfFile(file: string): Promise<Hooks['commands']> {
+  if (!existsSync(file)) throw new CliError(`There is no file ${file}.`, exitCodes.usage)
+  const quoted = `'${resolve(file).replaceAll("'", `'\\''`)}'`
+  const words = (await runShell(`${quoted} can`)).split(/\s+/).filter(word => word !== '')
+  const strange = words.filter(word => !isFault(word))
+  if (strange.length > 0 || words.length === 0) {
+    throw new CliError(
+      `"${file} can" said "${words.join(' ')}"; it prints some of: ${faults.join(' ')}.`,
+      exitCodes.usage,
+    )
+  }
+  const deeds = words.filter(isFault).flatMap(fault => [fault, remedies[fault]])
+  return Object.fromEntries(deeds.map(deed => [deed, `${quoted} ${deed} {}`]))
+}
+
+/** In a group of its own, so that Ctrl-C does not cut it off in the middle. Tells what it printed. */
+function runShell(text: string): Promise<string> {
   return new Promise((settle, fail) => {
     const child = spawn('/bin/sh', ['-c', text], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
       timeout: commandTimeoutMs,
     })
     let said = ''
-    child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2000)))
+    let complained = ''
+    const last = (words: string, chunk: Buffer): string => (words + chunk.toString()).slice(-2000)
+    child.stdout.on('data', (chunk: Buffer) => (said = last(said, chunk)))
+    child.stderr.on('data', (chunk: Buffer) => (complained = last(complained, chunk)))
     child.once('error', error => fail(new CliError(`"${text}" cannot be run: ${error.message}`)))
     child.once('close', code => {
-      if (code === 0) settle()
-      else fail(new CliError(`"${text}" ended with ${String(code)}: ${said.trim()}`))
+      if (code === 0) settle(said)
+      else fail(new CliError(`"${text}" ended with ${String(code)}: ${complained.trim()}`))
     })
   })
 }

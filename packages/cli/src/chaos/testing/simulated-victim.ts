@@ -1,39 +1,34 @@
-import type { ClusterView, Fault, Torture } from '../torture/torture.ts'
+import { faults, isFault, remedies } from '../torture/victim.ts'
+import type { ClusterView, Deed, Fault, Victim } from '../torture/victim.ts'
 
 /** A cluster of a few maps: a node that is away loses what it leads to the next one that is there. */
-export class SimulatedTorture implements Torture {
+export class SimulatedVictim implements Victim {
   readonly nodes: readonly number[]
-  readonly can: ReadonlySet<Fault> = new Set<Fault>(['kill', 'pause', 'stop'])
+  readonly can: ReadonlySet<Fault>
   readonly #away = new Map<number, Fault>()
   readonly #leaders: number[]
   #controller = 1
 
-  constructor(nodes: number, partitions: number) {
+  constructor(nodes: number, partitions: number, can: readonly Fault[] = faults) {
+    this.can = new Set(can)
     this.nodes = Array.from({ length: nodes }, (_, at) => at + 1)
     this.#leaders = Array.from({ length: partitions }, (_, at) => this.nodes[at % nodes] as number)
   }
 
-  kill(node: number): Promise<void> {
-    return this.#leave(node, 'kill')
-  }
-
-  pause(node: number): Promise<void> {
-    return this.#leave(node, 'pause')
-  }
-
-  stop(node: number): Promise<void> {
-    return this.#leave(node, 'stop')
-  }
-
-  async resume(node: number): Promise<void> {
-    if (this.#away.get(node) !== 'pause') throw new Error(`node ${node} is not paused`)
-    this.#away.delete(node)
-    this.#elect()
-  }
-
-  async start(node: number): Promise<void> {
-    if (this.#away.get(node) === 'pause') throw new Error(`node ${node} is paused, not down`)
-    this.#away.delete(node)
+  async act(deed: Deed, node: number): Promise<void> {
+    const trouble = this.#away.get(node)
+    if (isFault(deed)) {
+      if (!this.can.has(deed)) throw new Error(`there is no ${deed} here`)
+      if (trouble !== undefined && remedies[trouble] === 'start') {
+        throw new Error(`node ${node} is dead already`)
+      }
+      this.#away.set(node, deed)
+    } else {
+      if (trouble !== undefined && remedies[trouble] !== deed) {
+        throw new Error(`${trouble} of node ${node} is not ended by ${deed}`)
+      }
+      this.#away.delete(node)
+    }
     this.#elect()
   }
 
@@ -51,12 +46,6 @@ export class SimulatedTorture implements Torture {
 
   async view(): Promise<ClusterView> {
     return { leaders: this.#leaders, controller: this.#controller }
-  }
-
-  async #leave(node: number, how: Fault): Promise<void> {
-    if (this.#away.get(node) === 'kill') throw new Error(`node ${node} is dead already`)
-    this.#away.set(node, how)
-    this.#elect()
   }
 
   #elect(): void {
