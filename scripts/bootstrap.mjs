@@ -22,6 +22,7 @@ const commands = {
   check: ['scripts/test.ts', '--checks-only'],
   sim: ['test-cluster/sim/main.ts'],
   chaos: [...vitest, '--no-file-parallelism', 'test-cluster/chaos'],
+  soak: ['test-cluster/soak/main.ts'],
   compat: [...vitest, '--no-file-parallelism', 'test-cluster/compat'],
   bench: ['scripts/bench/main.ts'],
   'bench:micro': ['scripts/micro-bench/main.ts'],

@@ -102,7 +102,11 @@ check('types', 'tsc', ['-b', 'packages', 'test-cluster', 'scripts'])
 check('types of tests', 'tsc', ['-p', 'packages/tsconfig.tests.json'])
 if (!checksOnly) {
   vitest('packages and scripts', ['packages/', 'scripts/'])
-  vitest('cluster: simulator and checkers', ['test-cluster/sim', 'test-cluster/checkers'])
+  vitest('cluster: simulator and checkers', [
+    'test-cluster/sim',
+    'test-cluster/checkers',
+    'test-cluster/soak',
+  ])
   simulate(process.env['CI'] === undefined ? 100 : 500)
   vitest('cluster: bad input', ['test-cluster/hostile'], ['--no-file-parallelism'])
   vitest('cluster: real clients and tools', ['test-cluster/compat'], ['--no-file-parallelism'])

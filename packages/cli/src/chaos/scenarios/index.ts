@@ -10,6 +10,8 @@ import type { Scenario } from './scenario.ts'
 import { strandedLeader } from './stranded-leader.ts'
 import { uncleanElection } from './unclean-election.ts'
 
+export type * from './scenario.ts'
+
 const single: readonly Scenario[] = [
   leaderKill,
   controllerKill,

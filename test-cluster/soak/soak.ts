@@ -1,0 +1,113 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Turn } from './plan.ts'
+
+const root = join(import.meta.dirname, '../..')
+/** Of the simulator and of `trimaran chaos run`: something was violated. Any other code is a run that did not work. */
+const violations: ReadonlySet<number> = new Set([1, 127, 128, 129])
+const lastLines = 40
+/** One for all turns, though each has a folder of its own for what is temporary. */
+const compileCache = join(tmpdir(), 'node-compile-cache')
+
+export interface Soak {
+  readonly turns: Iterable<Turn>
+  readonly durationMs: number
+  readonly directory: string
+  /** Ends it early: the turn under way is ended, and found nothing. */
+  readonly signal: AbortSignal
+  readonly say: (line: string) => void
+}
+
+/** Turn after turn. Null: nothing was found; else what, and where its evidence is. */
+export async function soak({
+  turns,
+  durationMs,
+  directory,
+  signal,
+  say,
+}: Soak): Promise<string | null> {
+  mkdirSync(directory, { recursive: true })
+  const startedMs = performance.now()
+  let done = 0
+  for (const turn of turns) {
+    const place = join(directory, turn.name)
+    const turnStartedMs = performance.now()
+    const code = await take(turn, place, signal)
+    if (signal.aborted) {
+      rmSync(place, { recursive: true, force: true })
+      break
+    }
+    const finding = findingOf(turn, code, place)
+    if (finding !== null) return `${finding}\n${tail(place)}\nAll of it is in ${place}.`
+    rmSync(place, { recursive: true, force: true })
+    done++
+    const took = Math.round((performance.now() - turnStartedMs) / 1000)
+    say(`${clock(performance.now() - startedMs)}  ${turn.name} ${turn.expects} (${took} s)`)
+    if (performance.now() - startedMs >= durationMs) break
+  }
+  say(`${clock(performance.now() - startedMs)}  ${done} turns, nothing found`)
+  return null
+}
+
+function findingOf({ name, args, expects }: Turn, code: number, place: string): string | null {
+  const command = `node ${args.join(' ')}`
+  if (expects === 'lost') {
+    const found = code === 1 && /lost +[1-9]/.test(readFileSync(outputOf(place), 'utf8'))
+    return found
+      ? null
+      : `${name} must lose records, and no loss was found (exit code ${code}):\n  ${command}`
+  }
+  if (code === 0) return null
+  const what = violations.has(code) ? 'A promise was broken in' : 'Nothing can be said of'
+  return `${what} ${name} (exit code ${code}):\n  ${command}`
+}
+
+const outputOf = (place: string): string => join(place, 'output.txt')
+
+/** In a folder of its own, where temporary files go as well: what a failed run keeps is kept there. */
+async function take(turn: Turn, place: string, signal: AbortSignal): Promise<number> {
+  rmSync(place, { recursive: true, force: true })
+  mkdirSync(place, { recursive: true })
+  const output = openSync(outputOf(place), 'w')
+  const history = turn.args.includes('chaos') ? ['--history', join(place, 'history.jsonl')] : []
+  try {
+    const child = spawn(process.execPath, [...turn.args, ...history], {
+      cwd: root,
+      stdio: ['ignore', output, output],
+      env: { NODE_COMPILE_CACHE: compileCache, ...process.env, NO_COLOR: '1', TMPDIR: place },
+    })
+    return await exitOf(child, signal)
+  } finally {
+    closeSync(output)
+  }
+}
+
+function exitOf(child: ChildProcess, signal: AbortSignal): Promise<number> {
+  return new Promise((settle, fail) => {
+    // Twice: a chaos run that is interrupted once heals its cluster and judges what it has.
+    const stop = (): void => {
+      child.kill('SIGINT')
+      child.kill('SIGTERM')
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    child.once('error', fail)
+    child.once('close', code => {
+      signal.removeEventListener('abort', stop)
+      settle(code ?? -1)
+    })
+  })
+}
+
+function tail(place: string): string {
+  const lines = readFileSync(outputOf(place), 'utf8').trimEnd().split('\n')
+  return lines.slice(-lastLines).join('\n')
+}
+
+/** hh:mm:ss */
+function clock(ms: number): string {
+  const seconds = Math.floor(ms / 1000)
+  const parts = [seconds / 3600, (seconds / 60) % 60, seconds % 60]
+  return parts.map(part => String(Math.floor(part)).padStart(2, '0')).join(':')
+}
