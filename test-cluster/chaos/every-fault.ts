@@ -5,6 +5,7 @@ const inTurn = [
   ['cut', 'reconnect'],
   ['mute', 'reconnect'],
   ['deafen', 'reconnect'],
+  ['slow-links', 'reconnect'],
   ['slow-disk', 'repair-disk'],
   ['fill-disk', 'start'],
   ['cut-power', 'start'],

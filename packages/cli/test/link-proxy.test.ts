@@ -153,8 +153,7 @@ test('who sends into a cut is stopped by back-pressure, not held in memory', asy
 
 test('a delay holds for each byte, and costs no throughput', async () => {
   const { dial, proxy } = await ends(echo)
-  proxy.there.delayMs = 100
-  proxy.back.delayMs = 100
+  proxy.delayMs = 100
   const told = await dial()
   const startMs = performance.now()
   told.socket.write(Buffer.alloc(2_000_000))
@@ -194,6 +193,8 @@ test('faults of nodes shut the right directions of the right links', async () =>
   expect(heard()).toBe('12 13 23 32')
   network.strike(2, 'mute')
   expect(heard()).toBe('12 13 32')
+  network.strike(1, 'slow-links')
+  expect(heard()).toBe('12 13 31 32')
   network.reconnect(1)
   expect(heard()).toBe('12 13 31 32')
   network.reconnect(2)

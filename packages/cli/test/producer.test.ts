@@ -71,3 +71,29 @@ test('who leads is told at once, while produces wait for a replica that hangs', 
   await client.close()
   expect(deliveries.every(({ error }) => error === null)).toBe(true)
 })
+
+test('a leader that the others cut off is not asked who leads', async () => {
+  await using cluster = await startCluster({
+    ...{ nodes: 3, config: { 'broker.session.timeout.ms': '1500' } },
+  })
+  await cluster.createTopic({ name: 'orders', partitions: 3, replicationFactor: 3 })
+  const client = new ClusterClient({ bootstrapServers: cluster.bootstrapServers })
+  const deliveries: Delivery[] = []
+  const producer = new Producer(client, {
+    ...{ topic: 'orders', acks: -1, requestTimeoutMs: 200 },
+    onDelivery: delivery => deliveries.push(delivery),
+  })
+  await producer.open()
+  // The first of the brokers: the one that is asked before all others.
+  const partition = [0, 1, 2].find(at => cluster.leaderOf('orders', at) === 1) ?? -1
+  await producer.send(text('first'), partition)
+  await producer.flush()
+  cluster.partition([1])
+  await producer.send(text('second'), partition)
+  // By its own metadata it leads on, and clients reach it; the others have elected one of them.
+  await producer.flush()
+  expect(cluster.explain().cuts.length).toBeGreaterThan(0)
+  cluster.heal()
+  await client.close()
+  expect(deliveries.map(({ error }) => error)).toEqual([null, null])
+}, 20_000)

@@ -8,8 +8,8 @@ import { OwnCluster } from './own-cluster.ts'
 import type { LinkNetwork } from './network/link-network.ts'
 import type { Scenario } from './scenarios/scenario.ts'
 import { HookVictim, commandsOfFile, type Hooks } from './torture/hook-victim.ts'
-import { LocalVictim } from './torture/local-victim.ts'
-import type { Fault, Victim } from './torture/victim.ts'
+import { LocalVictim, ofNetwork, ofSwitches } from './torture/local-victim.ts'
+import type { Victim } from './torture/victim.ts'
 
 export interface StageOptions {
   readonly nodes: number
@@ -91,16 +91,15 @@ function hookStage(
 const addresses = (state: LocalCluster): string =>
   state.nodes.map(node => `127.0.0.1:${node.port}`).join(',')
 
-const ofNetwork: ReadonlySet<Fault> = new Set<Fault>(['cut', 'unplug', 'mute', 'deafen'])
-const ofDisk: ReadonlySet<Fault> = new Set<Fault>(['slow-disk', 'fill-disk', 'cut-power'])
-
 async function ownStage(options: StageOptions, scenario: Scenario, say: Say): Promise<Stage> {
   const faults = [...scenario.needs, ...(scenario.wants ?? [])]
   const cluster = await OwnCluster.up({
     ...{ nodes: options.nodes, port: options.port },
-    hasProxies: faults.some(fault => ofNetwork.has(fault)),
+    hasProxies: faults.some(fault => ofNetwork.includes(fault)),
     settings: new Map([
-      ...(faults.some(fault => ofDisk.has(fault)) ? ([['test.faults', 'true']] as const) : []),
+      ...(faults.some(fault => ofSwitches.includes(fault))
+        ? ([['test.faults', 'true']] as const)
+        : []),
       ...Object.entries(scenario.settings ?? {}),
       ...parseOverrides(options.override),
     ]),

@@ -64,7 +64,7 @@ export class ClusterClient {
   readonly #options: ClientOptions
   readonly #connections = new Map<string, Promise<KafkaConnection>>()
   readonly #addresses = new Map<number, { readonly host: string; readonly port: number }>()
-  /** `host:port` of brokers that did not answer: asked last, until they answer again. */
+  /** `host:port` of brokers that did not answer, or are in doubt: asked last, until they answer a question again. */
   readonly #suspects = new Set<string>()
 
   constructor(options: ClientOptions) {
@@ -101,14 +101,15 @@ export class ClusterClient {
     const bootstrap = parseBootstrap(this.#options.bootstrapServers)
     const failures: string[] = []
     const candidates = [...this.#addresses.values(), ...bootstrap]
-    const isSuspect = ({ host, port }: { host: string; port: number }): number =>
-      this.#suspects.has(`${host}:${port}`) ? 1 : 0
-    for (const { host, port } of candidates.toSorted((a, b) => isSuspect(a) - isSuspect(b))) {
+    const suspects = [...this.#suspects]
+    const rank = ({ host, port }: { host: string; port: number }): number =>
+      suspects.indexOf(`${host}:${port}`)
+    for (const { host, port } of candidates.toSorted((a, b) => rank(a) - rank(b))) {
       try {
         return await this.#open('questions', host, port)
       } catch (error) {
         if (!(error instanceof ConnectionError)) throw error
-        this.#suspects.add(`${host}:${port}`)
+        this.#suspect(`${host}:${port}`)
         failures.push(error.message)
       }
     }
@@ -116,6 +117,18 @@ export class ClusterClient {
       `No broker can be reached (${[...new Set(failures)].join('; ')}). Is the cluster up, and is --bootstrap-server right?`,
       exitCodes.unreachable,
     )
+  }
+
+  /** It fails what it should do, so its word on who leads is worth less: one that is cut off believes for long that it does. */
+  doubt(nodeId: number): void {
+    const address = this.#addresses.get(nodeId)
+    if (address !== undefined) this.#suspect(`${address.host}:${address.port}`)
+  }
+
+  /** The newest is asked last of all. */
+  #suspect(address: string): void {
+    this.#suspects.delete(address)
+    this.#suspects.add(address)
   }
 
   async broker(nodeId: number): Promise<KafkaConnection> {
@@ -140,7 +153,7 @@ export class ClusterClient {
         this.#suspects.delete(address)
         return answer
       } catch (error) {
-        if (error instanceof ConnectionError) this.#suspects.add(address)
+        if (error instanceof ConnectionError) this.#suspect(address)
         throw error
       }
     })

@@ -190,6 +190,7 @@ export class Producer {
     const batch = this.#encode(queue, records)
     const deadlineMs = performance.now() + (this.#options.deliveryTimeoutMs ?? deliveryTimeoutMs)
     let error = 'no leader was found'
+    let failedId = -1
     for (;;) {
       try {
         const outcome = await this.#attempt(queue.partition, batch)
@@ -210,6 +211,10 @@ export class Producer {
       }
       if (performance.now() > deadlineMs) break
       await sleep(retryPauseMs)
+      // Whoever failed twice and still names itself the leader is asked last.
+      const leaderId = this.#leaderOf(queue.partition)
+      if (leaderId === failedId) this.#client.doubt(leaderId)
+      failedId = leaderId
       await this.#refresh()
     }
     // It may be stored all the same. The next batch, under its sequence numbers, would be taken for its repetition and
@@ -244,13 +249,18 @@ export class Producer {
     })
   }
 
+  /** −1: none is known. */
+  #leaderOf(partition: number): number {
+    const known = this.#topic?.partitions.find(one => one.partitionIndex === partition)
+    return known?.leaderId ?? -1
+  }
+
   async #attempt(
     partition: number,
     batch: Uint8Array,
   ): Promise<{ errorCode: number; errorMessage: string | null; baseOffset: number }> {
     const topic = this.#topic
-    const leaderId =
-      topic?.partitions.find(candidate => candidate.partitionIndex === partition)?.leaderId ?? -1
+    const leaderId = this.#leaderOf(partition)
     if (topic === null || leaderId < 0)
       return { errorCode: errorCodes.LEADER_NOT_AVAILABLE, errorMessage: null, baseOffset: -1 }
     const connection = await this.#client.broker(leaderId)

@@ -1,8 +1,13 @@
 import type { LocalCluster, LocalNode } from '../../local-cluster/state.ts'
 import { LinkProxy } from './link-proxy.ts'
 
-export type LinkFault = 'cut' | 'unplug' | 'mute' | 'deafen'
+export type LinkFault = 'cut' | 'unplug' | 'mute' | 'deafen' | 'slow-links'
 
+/** One way; a round trip between continents. */
+const slowMs = 100
+
+const silent: ReadonlySet<LinkFault | undefined> = new Set<LinkFault>(['cut', 'unplug', 'mute'])
+const deaf: ReadonlySet<LinkFault | undefined> = new Set<LinkFault>(['cut', 'unplug', 'deafen'])
 const host = '127.0.0.1'
 
 interface Link {
@@ -90,20 +95,24 @@ export class LinkNetwork {
 
   #apply(): void {
     for (const { from, to, proxy } of this.#links) {
+      proxy.delayMs = Math.max(this.#delayMs(from), this.#delayMs(to))
       proxy.there.isOpen = this.#hears(from, to)
       proxy.back.isOpen = this.#hears(to, from)
     }
     for (const [node, proxy] of this.#clients) {
+      proxy.delayMs = this.#delayMs(node)
       const isOpen = this.#faults.get(node) !== 'unplug'
       proxy.there.isOpen = isOpen
       proxy.back.isOpen = isOpen
     }
   }
 
+  #delayMs(node: number): number {
+    return this.#faults.get(node) === 'slow-links' ? slowMs : 0
+  }
+
   #hears(from: number, to: number): boolean {
     const [sender, receiver] = [this.#faults.get(from), this.#faults.get(to)]
-    const isHeard = sender === undefined || sender === 'deafen'
-    const hears = receiver === undefined || receiver === 'mute'
-    return isHeard && hears
+    return !silent.has(sender) && !deaf.has(receiver)
   }
 }

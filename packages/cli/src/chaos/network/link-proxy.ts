@@ -113,6 +113,12 @@ export class LinkProxy {
     return (this.#server.address() as AddressInfo).port
   }
 
+  /** Of each byte, in each direction. */
+  set delayMs(delayMs: number) {
+    this.there.delayMs = delayMs
+    this.back.delayMs = delayMs
+  }
+
   close(): void {
     this.#server.close()
     for (const socket of this.#sockets) socket.destroy()

@@ -3,7 +3,7 @@ import { controllerKill } from './controller-kill.ts'
 import { blackout, diskFull, powerLoss, slowDisk } from './disk.ts'
 import { leaderKill } from './leader-kill.ts'
 import { mixOf } from './mix.ts'
-import { controllerPartition, oneWayPartition, partition } from './partition.ts'
+import { controllerPartition, oneWayPartition, partition, slowLinks } from './partition.ts'
 import { pause } from './pause.ts'
 import { rollingRestart } from './rolling-restart.ts'
 import type { Scenario } from './scenario.ts'
@@ -22,6 +22,7 @@ const single: readonly Scenario[] = [
   partition,
   oneWayPartition,
   controllerPartition,
+  slowLinks,
   slowDisk,
   diskFull,
   powerLoss,

@@ -35,3 +35,15 @@ export const controllerPartition: Scenario = {
   wants: ['cut'],
   round: async scene => isolate(scene, await scene.torture.controller(), ['unplug', 'cut']),
 }
+
+export const slowLinks: Scenario = {
+  name: 'slow-links',
+  words: "a leader's links to nodes and clients take 100 ms longer, each way",
+  needs: ['slow-links'],
+  async round(scene) {
+    const leader = await aLeader(scene)
+    await scene.torture.strike('slow-links', leader)
+    await scene.wait(1000, 6000)
+    await scene.torture.reconnect(leader)
+  },
+}

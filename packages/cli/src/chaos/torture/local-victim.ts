@@ -34,8 +34,8 @@ export interface LocalVictimOptions {
 }
 
 const always: readonly Fault[] = ['kill', 'pause', 'stop']
-const ofNetwork: readonly Fault[] = ['cut', 'unplug', 'mute', 'deafen']
-const ofSwitches: readonly Fault[] = ['slow-disk', 'fill-disk', 'cut-power']
+export const ofNetwork: readonly Fault[] = ['cut', 'unplug', 'mute', 'deafen', 'slow-links']
+export const ofSwitches: readonly Fault[] = ['slow-disk', 'fill-disk', 'cut-power']
 
 /** Processes of `trimaran cluster up`. */
 export class LocalVictim implements Victim {
@@ -77,6 +77,7 @@ export class LocalVictim implements Victim {
       case 'unplug':
       case 'mute':
       case 'deafen':
+      case 'slow-links':
         return this.#network?.strike(node, deed)
       case 'reconnect':
         return this.#network?.reconnect(node)

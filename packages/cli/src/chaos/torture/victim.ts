@@ -14,6 +14,8 @@ export const remedies = {
   mute: 'reconnect',
   /** The other nodes hear it, and it does not hear them. */
   deafen: 'reconnect',
+  /** Everything between it and the other nodes and its clients takes longer. */
+  'slow-links': 'reconnect',
   /** Whatever waits for the device waits longer. */
   'slow-disk': 'repair-disk',
   /** The next write is cut short, for lack of room; the node is expected to stop by itself. */
