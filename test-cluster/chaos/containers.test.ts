@@ -1,22 +1,30 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GenericContainer, Wait } from 'testcontainers'
 import { ClusterClient, commitOffsets, fetchCommitted } from 'trimaran/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { History } from 'trimaran/history'
+import { History, type Verdict } from 'trimaran/history'
 import { ComposeCluster, docker, dockerIsThere } from '../support/docker.ts'
 import { kafkaJs } from '../support/kafkajs.ts'
-import { measured, seconds, until } from '../support/run.ts'
+import { measured, run, seconds, until } from '../support/run.ts'
 import { Numbers, kept, longestSilenceOfOneMs, verdict } from './numbers.ts'
 import { drain } from './readers.ts'
 import { bundledWriter, kafkaJsWriter } from './writers.ts'
 
 const partitions = 6
+const main = join(import.meta.dirname, '../../packages/cli/src/main.ts')
+/** Its first partition ends before a session does. */
+const hookSeed = '3'
 const timeout = 180_000
 /** The image is built from nothing on a new machine. */
 const buildTimeoutMs = 11 * 60_000
 
 describe.skipIf(!dockerIsThere)('containers', () => {
   const cluster = new ComposeCluster(21_500)
+  const scratch = mkdtempSync(join(tmpdir(), 'trimaran-containers-'))
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
   let client: ClusterClient
   beforeAll(async () => {
     await cluster.down('-v')
@@ -119,6 +127,32 @@ describe.skipIf(!dockerIsThere)('containers', () => {
     })
     expect(outcome).toBe(kept)
   })
+
+  test(
+    'chaos run strikes them through its hooks, without a word to anybody',
+    { timeout },
+    async () => {
+      const hooks = join(import.meta.dirname, '../../deploy/chaos-hooks.sh')
+      const history = join(scratch, 'hooks.jsonl')
+      const { code, stdout, stderr } = await run(
+        process.execPath,
+        [
+          ...[main, 'chaos', 'run', '--json', '--scenario', 'partition', '--hooks', hooks],
+          ...['-b', cluster.brokers.join(','), '--seed', hookSeed, '--duration', '1'],
+          ...['--rate', '300', '--history', history],
+        ],
+        { timeoutMs: 120_000 },
+      )
+      expect(stderr).toMatch(/unplug node \d/)
+      expect(stderr).toMatch(/reconnect node \d/)
+      const told = JSON.parse(stdout) as Verdict
+      expect(told).toMatchObject({ kept: true, lost: 0, duplicated: 0, reordered: 0, doubts: [] })
+      expect(code).toBe(0)
+      measured(
+        `chaos run, docker network disconnect: silent for ${seconds(told.progress.silenceMaxMs)}`,
+      )
+    },
+  )
 
   test(
     'down and up again: records and committed offsets are still there',

@@ -114,7 +114,7 @@ test.each([
   ['unclean-election', [], 'kill'],
 ])('chaos run finds what a %s loses, acks=all and all', { timeout }, async (name, args, fault) => {
   const history = join(scratch, `${name}-lossy.jsonl`)
-  const port = name === 'blackout' ? 23_400 : 23_500
+  const port = name === 'blackout' ? 23_400 : 23_600
   const running = chaosRun(port, history, '--scenario', name, '--duration', '1', ...args)
   const { code, stdout } = await running.outcome()
   expect(code).toBe(1)

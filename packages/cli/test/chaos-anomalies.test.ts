@@ -75,6 +75,23 @@ test('a write that is acknowledged and not there when all is read is lost', () =
   expect(found(lostWrites, history)[0]).toContain('lost write: 2')
 })
 
+test('a write that was read once and is gone when all is read is lost', () => {
+  const history = new History()
+  send(history, [1], 0)
+  send(history, [2], 1)
+  poll(history, [
+    [0, 1],
+    [1, 2],
+  ])
+  poll(history, [[0, 1]], { stream: 'final' })
+  history.finallyRead.add(partition)
+  // Nobody says who has read all.
+  expect(found(lostWrites, history)).toEqual([])
+  history.finalStreams.set(partition, 'final')
+  expect(found(lostWrites, history)).toHaveLength(1)
+  expect(found(lostWrites, history)[0]).toContain('lost write: 2')
+})
+
 test('what only the leader had to acknowledge may be lost, and what was in a deleted topic', () => {
   const history = new History()
   send(history, [1], 0, { acks: 1 })

@@ -141,6 +141,14 @@ test('a median of an even number lies in the middle of the two', () => {
   expect([median([]), median([3]), median([9, 1]), median([4, 9, 1])]).toEqual([0, 3, 5, 4])
 })
 
+test('faults of one moment are one blow: each has cost what all of them cost', () => {
+  const history = historyOf([
+    ...[send(1, [1], 1), ok(1, 0, 10), kill(1, 20), kill(2, 22), kill(3, 60)],
+    ...[send(2, [2], 70), ok(2, 1, 2010), kill(1, 3000), poll(4000, [0, 1], [1, 2]), readToEnd],
+  ])
+  expect(faultCosts(history).map(({ silenceMs }) => silenceMs)).toEqual([2000, 2000, 2000, 0])
+})
+
 test('a partition that takes nothing more is silent to the end', () => {
   const history = historyOf([
     send(1, [1], 1),
@@ -188,7 +196,7 @@ test('what is written to a file is read from it, but for a last line that was cu
   const lost = file.beginSend({ ...at, values: [3], acks: -1, atMostOnce: true })
   file.unknown(lost, 'no answer')
   file.poll({ ...at, stream: 'x', invokedAt: 1, records: [{ offset: 7, value: 1 }] })
-  file.readToEnd(partition)
+  file.readToEnd(partition, 'reader')
   file.close()
   writeFileSync(path, `${readFileSync(path, 'utf8')}{"f":"send","type":"inv`)
   const history = await readHistory(path)
@@ -199,6 +207,7 @@ test('what is written to a file is read from it, but for a last line that was cu
   expect(history.polls).toMatchObject([{ stream: 'x', records: [{ offset: 7, value: 1 }] }])
   expect(history.faults).toMatchObject([{ what: 'kill', node: 1, harms: true }])
   expect(history.finallyRead).toEqual(new Set([partition]))
+  expect(history.finalStreams).toEqual(new Map([[partition, 'reader']]))
 })
 
 test('chaos check ends with 1 for a loss, with 0 without it, and with 2 for what is no history', async () => {

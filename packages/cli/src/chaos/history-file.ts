@@ -66,8 +66,9 @@ export class HistoryFile {
     this.#write({ f: 'poll', invoked, time: this.now, process, partition, stream, records: pairs })
   }
 
-  readToEnd(partition: string): void {
-    this.#write({ f: 'read-to-end', partition })
+  /** By this stream, from its start. */
+  readToEnd(partition: string, stream: string): void {
+    this.#write({ f: 'read-to-end', partition, stream })
   }
 
   fault(what: string, node: number, harms: boolean): void {

@@ -93,6 +93,8 @@ export class History {
   readonly deleted = new Set<PartitionName>()
   /** Partitions that were read to their end after everything else was over. */
   readonly finallyRead = new Set<PartitionName>()
+  /** The stream that did so, if it is known: what others had read before may be gone again. */
+  readonly finalStreams = new Map<PartitionName, string>()
 }
 
 /**
@@ -106,6 +108,7 @@ export class SeenLog {
   readonly contested = new Map<number, Set<number>>()
   /** Values at more than one offset. */
   readonly repeated = new Map<number, Set<number>>()
+  /** By the stream that read the partition to its end; by any, where nobody says which one did. */
   readonly polled = new Set<number>()
 
   add(offset: number, value: number): void {
@@ -134,11 +137,12 @@ export function seenLogs(history: History): Map<PartitionName, SeenLog> {
     logs.set(partition, log)
     return log
   }
-  for (const { partition, records } of history.polls) {
+  for (const { partition, stream, records } of history.polls) {
     const log = logOf(partition)
+    const isFinal = (history.finalStreams.get(partition) ?? stream) === stream
     for (const { offset, value } of records) {
       log.add(offset, value)
-      log.polled.add(value)
+      if (isFinal) log.polled.add(value)
     }
   }
   for (const { partition, values, baseOffset, status, acks } of history.sends) {

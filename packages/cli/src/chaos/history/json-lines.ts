@@ -88,6 +88,9 @@ export class HistoryReader {
         break
       case 'read-to-end':
         history.finallyRead.add(text(line, 'partition'))
+        if (line['stream'] !== undefined) {
+          history.finalStreams.set(text(line, 'partition'), text(line, 'stream'))
+        }
         break
       case 'delete':
         history.deleted.add(text(line, 'partition'))

@@ -7,7 +7,10 @@ export interface FaultCost {
   readonly silenceMs: number
 }
 
-/** Of every fault that harms: the longest time between two acknowledgements of one partition, until the next such fault. */
+/** Faults so close to each other are one blow, as when all nodes lose power; no partition has time to get over the first. */
+const sameBlowMs = 100
+
+/** Of every fault that harms: the longest time between two acknowledgements of one partition, until the next blow. */
 export function faultCosts({ sends, faults }: History): FaultCost[] {
   const harms = faults.filter(fault => fault.harms).toSorted((a, b) => a.at - b.at)
   let lastAt = 0
@@ -24,7 +27,8 @@ export function faultCosts({ sends, faults }: History): FaultCost[] {
     acks: Float64Array.from(acks).sort(),
   }))
   return harms.map((fault, at) => {
-    const until = Math.min(harms[at + 1]?.at ?? lastAt, lastAt)
+    const next = harms.find((other, later) => later > at && other.at - fault.at > sameBlowMs)
+    const until = Math.min(next?.at ?? lastAt, lastAt)
     let worst: FaultCost = { fault, partition: '', silenceMs: 0 }
     for (const { partition, acks } of times) {
       const silenceMs = longestGap(acks, fault.at, until, lastAt)

@@ -104,7 +104,7 @@ export async function readAll(options: ReadingOptions): Promise<readonly string[
     note(options, process, invokedAt, await reader.poll())
   }
   for (const position of positions) {
-    if (!isBehind(position)) file.readToEnd(`${topic}/${position.partition}`)
+    if (!isBehind(position)) file.readToEnd(`${topic}/${position.partition}`, process)
   }
   return positions.filter(isBehind).map(({ partition }) => `${topic}-${partition}`)
 }
