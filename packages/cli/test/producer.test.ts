@@ -1,6 +1,8 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startCluster } from '@trimaran/server'
 import { expect, test } from 'vitest'
-import { ClusterClient, Producer, type Delivery } from '../src/client/index.ts'
+import { ClusterClient, ConnectionError, Producer, type Delivery } from '../src/client/index.ts'
 
 const text = (value: string) => ({ key: null, value: Buffer.from(value) })
 
@@ -14,8 +16,8 @@ test('what follows a batch of unknown outcome is stored, too, and not taken for 
   const producer = new Producer(client, {
     topic: 'orders',
     acks: -1,
-    requestTimeoutMs: 100,
-    deliveryTimeoutMs: 200,
+    requestTimeoutMs: 300,
+    deliveryTimeoutMs: 1000,
     onDelivery: delivery => deliveries.push(delivery),
   })
   await producer.open()
@@ -97,3 +99,27 @@ test('a leader that the others cut off is not asked who leads', async () => {
   await client.close()
   expect(deliveries.map(({ error }) => error)).toEqual([null, null])
 }, 20_000)
+
+test('a client that is closed connects to nobody any more, whatever was under way', async () => {
+  const sockets: Socket[] = []
+  const silent = createServer(socket => sockets.push(socket.resume())).listen(0, '127.0.0.1')
+  await expect.poll(() => silent.listening).toBe(true)
+  const { port } = silent.address() as AddressInfo
+  const client = new ClusterClient({
+    ...{ bootstrapServers: `127.0.0.1:${port}`, queryTimeoutMs: 100, retryTimeoutMs: 5000 },
+  })
+  // Known, so that a cluster that is away for a moment is waited for.
+  const asking = client.retry(async () => {
+    await client.anyBroker().catch(() => {})
+    throw new ConnectionError('not yet')
+  })
+  const failed = asking.catch((error: unknown) => (error as Error).message)
+  await expect.poll(() => sockets.length).toBeGreaterThan(0)
+  await client.close()
+  expect(await failed).toContain('closed')
+  const before = sockets.length
+  await sleep(300)
+  expect(sockets).toHaveLength(before)
+  await expect.poll(() => sockets.every(socket => socket.readableEnded)).toBe(true)
+  silent.close()
+}, 4000)

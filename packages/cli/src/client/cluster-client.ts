@@ -66,6 +66,7 @@ export class ClusterClient {
   readonly #addresses = new Map<number, { readonly host: string; readonly port: number }>()
   /** `host:port` of brokers that did not answer, or are in doubt: asked last, until they answer a question again. */
   readonly #suspects = new Set<string>()
+  #isClosed = false
 
   constructor(options: ClientOptions) {
     this.#options = options
@@ -76,6 +77,8 @@ export class ClusterClient {
   }
 
   async #open(use: Use, host: string, port: number): Promise<KafkaConnection> {
+    // What was under way when the client was closed must not hold the process with a new connection.
+    if (this.#isClosed) throw new ConnectionError('the client was closed')
     const key = `${use} ${host}:${port}`
     const known = this.#connections.get(key)
     if (known !== undefined) {
@@ -235,6 +238,7 @@ export class ClusterClient {
           (error instanceof RetriableError && error.retriable) ||
           this.#isOutage(error)
         if (!mayRetry || performance.now() > deadlineMs) throw error
+        if (this.#isClosed) throw new ConnectionError('the client was closed')
         await sleep(retryPauseMs)
       }
     }
@@ -250,6 +254,7 @@ export class ClusterClient {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     for (const opening of this.#connections.values())
       await opening.then(connection => connection.close()).catch(() => {})
     this.#connections.clear()
