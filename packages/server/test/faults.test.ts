@@ -1,4 +1,5 @@
 import * as fs from 'node:fs'
+import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
@@ -199,6 +200,24 @@ test('switches are thrown over HTTP', async () => {
   expect(state.deaths).toBe(0)
   expect(await post('power-cut')).toBe(200)
   expect(state.deaths).toBe(1)
+})
+
+test('other paths are not for the switches, however odd they are', async () => {
+  const { url } = await switches()
+  const { port } = new URL(url)
+  const get = (path: string): Promise<number | undefined> =>
+    new Promise((settle, fail) => {
+      const asking = request({ port, host: '127.0.0.1', path }, response => {
+        response.resume()
+        settle(response.statusCode)
+      })
+      asking.once('error', fail)
+      asking.end()
+    })
+  for (const path of ['//', '///faults/', '/\\x', '/%zz', '//[']) {
+    expect([404, 503]).toContain(await get(path))
+  }
+  expect(await get('/faults/%zz?ms=%')).toBe(405)
 })
 
 test('without the setting there are no switches', async () => {

@@ -46,8 +46,9 @@ export class FaultSwitches {
 
   /** False: not for us. */
   answer(request: IncomingMessage, response: ServerResponse): boolean {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
-    if (!pathname.startsWith('/faults/')) return false
+    const { url = '' } = request
+    if (!url.startsWith('/faults/')) return false
+    const { pathname, searchParams } = new URL(url, 'http://localhost')
     const send = (code: number, text: string): void => {
       response.writeHead(code, { 'content-type': TEXT, 'cache-control': 'no-store' })
       response.end(`${text}\n`)
