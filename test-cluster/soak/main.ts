@@ -11,7 +11,7 @@ async function main(options: SoakOptions): Promise<number> {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => interrupt.abort())
   }
-  const until = Number.isFinite(durationMs) ? `for ${durationMs / 60_000} min` : 'until Ctrl-C'
+  const until = Number.isFinite(durationMs) ? `for ${durationMs / 1000} s` : 'until Ctrl-C'
   console.log(`soak: seed ${seed}, ${until}`)
   const finding = await soak({
     ...{ turns: plan(options), durationMs, signal: interrupt.signal, say: console.log },

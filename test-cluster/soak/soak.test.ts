@@ -70,7 +70,7 @@ test('it goes on until the time is over, and leaves nothing of what was kept', a
   expect(all.finding).toBe(null)
   expect(all.said.at(-1)).toContain('3 turns, nothing found')
   expect(readdirSync(all.directory)).toEqual([])
-  expect((await soaked(three, 0)).said.at(-1)).toContain('1 turns')
+  expect((await soaked(three, 0)).said.at(-1)).toContain(' 1 turn, nothing found')
 })
 
 test('it stops at the first violation, says how to run it again, and keeps its evidence', async () => {

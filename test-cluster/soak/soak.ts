@@ -47,7 +47,9 @@ export async function soak({
     say(`${clock(performance.now() - startedMs)}  ${turn.name} ${turn.expects} (${took} s)`)
     if (performance.now() - startedMs >= durationMs) break
   }
-  say(`${clock(performance.now() - startedMs)}  ${done} turns, nothing found`)
+  say(
+    `${clock(performance.now() - startedMs)}  ${done} ${done === 1 ? 'turn' : 'turns'}, nothing found`,
+  )
   return null
 }
 

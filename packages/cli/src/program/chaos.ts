@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { Option, type Command } from 'commander'
-import { examples, jsonOption, wholeNumber } from './options.ts'
+import { collect, examples, jsonOption, wholeNumber } from './options.ts'
 
 export function addChaos(program: Command): void {
   const chaos = program
@@ -87,7 +87,7 @@ function addClusterOptions(run: Command): void {
     .option(
       '--override <key=value>',
       'a setting of its nodes; may be given several times',
-      (value: string, before: readonly string[]) => [...before, value],
+      collect,
       [],
     )
     .option('--dir <directory>', 'strike this cluster of `cluster up` instead')
