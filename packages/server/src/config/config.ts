@@ -10,7 +10,13 @@ import { parseInitialTopics } from './initial-topics.ts'
 import type { InitialTopic } from './initial-topics.ts'
 import { inertKind } from './inert-keys.ts'
 import { kindOfKey, nearestKey, refusedKeys } from './known-keys.ts'
-import { badConfig, parseHostPort, parseListeners, requirePlaintext } from './listeners.ts'
+import {
+  badConfig,
+  parseHostPort,
+  parseListeners,
+  parseVoters,
+  requirePlaintext,
+} from './listeners.ts'
 import type { NamedAddress, VoterAddress } from './listeners.ts'
 import { parseProperties } from './properties-file.ts'
 import { controllerListener, controllerNames, quorumOf } from './quorum.ts'
