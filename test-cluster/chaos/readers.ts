@@ -26,7 +26,7 @@ function note(
     history.polls.push({
       process,
       partition: `${topic}/${partition}`,
-      stream: `${process} ${topic}/${partition}`,
+      stream: streamOf(process, `${topic}/${partition}`),
       invokedAt,
       endedAt,
       records: group.map(({ offset, value }) => ({ offset, value })),
@@ -73,6 +73,8 @@ export async function follow(options: ReaderOptions): Promise<{ stop(): Promise<
   }
 }
 
+const streamOf = (process: string, partition: string): string => `${process} ${partition}`
+
 /** Reads every partition to its end with the bundled client and, if it is there, with kcat. */
 export async function drain(options: ReaderOptions): Promise<number> {
   const client = new ClusterClient({ bootstrapServers: options.brokers.join(',') })
@@ -99,7 +101,9 @@ export async function drain(options: ReaderOptions): Promise<number> {
     note(options, 'kcat', invokedAt, values)
   }
   for (let partition = 0; partition < options.partitions; partition++) {
-    options.history.finallyRead.add(`${options.topic}/${partition}`)
+    const name = `${options.topic}/${partition}`
+    options.history.finallyRead.add(name)
+    options.history.finalStreams.set(name, streamOf('drain', name))
   }
   return count
 }
