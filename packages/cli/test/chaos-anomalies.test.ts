@@ -72,7 +72,7 @@ test('a write that is acknowledged and not there when all is read is lost', () =
   poll(history, [[0, 1]])
   expect(found(lostWrites, history)).toEqual([])
   history.finallyRead.add(partition)
-  expect(found(lostWrites, history)[0]).toContain('lost write: 2')
+  expect(found(lostWrites, history)[0]).toContain('unseen: 2')
 })
 
 test('a write that was read once and is gone when all is read is lost', () => {
@@ -144,6 +144,8 @@ test('a stream of polls neither goes back nor leaves anything out, until it seek
   const skip = new History()
   poll(skip, [[1, 1]])
   poll(skip, [[3, 3]])
+  expect(found(pollsOutOfOrder, skip)).toEqual([])
+  poll(skip, [[2, 2]], { stream: 'other' })
   expect(found(pollsOutOfOrder, skip)[0]).toContain('skip')
   const seek = new History()
   poll(seek, [[1, 1]])

@@ -46,7 +46,7 @@ test('a verdict counts what was acknowledged, and shows what was lost with the f
     lost: 1,
     duplicated: 0,
     reordered: 0,
-    anomalies: { 'lost-write': 1 },
+    anomalies: { unseen: 1 },
   })
   expect(verdictLines(verdict, 'orders.jsonl', all).join('\n')).toMatchInlineSnapshot(`
     "A promise was broken.
@@ -56,9 +56,10 @@ test('a verdict counts what was acknowledged, and shows what was lost with the f
       duplicated    0
       reordered     0
       no progress   0.00 s median, 0.00 s at most, of one partition in each of 1 fault (orders/0, after kill node 2)
+      stalest read  0.00 s behind (reader, orders/0)
       history       orders.jsonl
 
-    P1 lost write: 2 of producer in orders/0, acked at 1
+    P1 unseen: 2 of producer in orders/0, acked at 1
         0.011 s  producer  sends 1 to 2 (acks=all): acknowledged at offset 0 to 1 after 3.6 ms
         0.012 s  fault  kill node 2
         0.016 s  reader  reads 1 at 0"

@@ -1,6 +1,6 @@
 import { bold, count, dim, green, red, yellow } from '../output.ts'
 import { median, type FaultCost } from './history/progress.ts'
-import type { Evidence, Verdict, VerdictOptions } from './history/index.ts'
+import { reorderings, type Evidence, type Verdict, type VerdictOptions } from './history/index.ts'
 
 export const secondsText = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
 export const clock = (ms: number): string => `${(ms / 1000).toFixed(3)} s`.padStart(11)
@@ -23,6 +23,7 @@ export function verdictLines(
     `  reordered     ${bad(reordered)}`,
     ...otherLines(verdict),
     ...progressLines(verdict),
+    ...stalestLines(verdict),
     `  history       ${file}`,
     ...verdict.evidence.flatMap(evidenceLines),
   ]
@@ -42,7 +43,7 @@ function headline({ kept, evidence, doubts }: Verdict): string {
   return bold(yellow(`Nothing can be said: ${doubts.join('; ')}.`))
 }
 
-const summed = new Set(['lost-write', 'duplicate', 'realtime-inversion', 'nonmonotonic-poll'])
+const summed: ReadonlySet<string> = new Set(['lost-write', 'unseen', 'duplicate', ...reorderings])
 
 function otherLines({ anomalies, evidence, doubts }: Verdict): string[] {
   const others = Object.entries(anomalies).filter(([name]) => !summed.has(name))
@@ -75,6 +76,12 @@ function faultLines(costs: readonly FaultCost[]): string[] {
     const most = Math.max(...silencesMs)
     return `    ${what.padEnd(11)} ${secondsText(median(silencesMs))} median, ${secondsText(most)} at most, in ${each.length}`
   })
+}
+
+function stalestLines({ stalest }: Verdict): string[] {
+  if (stalest === null) return []
+  const { lagMs, process, partition } = stalest
+  return [`  stalest read  ${secondsText(lagMs)} behind${dim(` (${process}, ${partition})`)}`]
 }
 
 function evidenceLines({ id, what, operations }: Evidence): string[] {

@@ -1,11 +1,14 @@
 import type { Anomaly } from './anomaly.ts'
+import { statusIn, transactionsById } from './history.ts'
 import type { History, Send } from './history.ts'
 
 /** `G1a`: nobody reads what its sender was told is not written, and nothing that nobody sent. */
 export function* abortedReads(history: History): Generator<Anomaly> {
   const statusByValue = new Map<number, Send['status']>()
-  for (const { values, status } of history.sends) {
-    for (const value of values) statusByValue.set(value, status)
+  const transactions = transactionsById(history)
+  for (const send of history.sends) {
+    const status = statusIn(transactions, send)
+    for (const value of send.values) statusByValue.set(value, status)
   }
   for (const { partition, records } of history.polls) {
     for (const { offset, value } of records) {

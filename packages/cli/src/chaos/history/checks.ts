@@ -1,6 +1,7 @@
 import { abortedReads } from './aborted-read.ts'
 import type { Anomaly } from './anomaly.ts'
 import { lostCommits } from './committed-offsets.ts'
+import { readCycles } from './cycles.ts'
 import { duplicates } from './duplicate.ts'
 import { endsThatGoBack } from './end-offsets.ts'
 import { groupAnomalies } from './group-ownership.ts'
@@ -10,6 +11,8 @@ import { inconsistentOffsets } from './inconsistent-offsets.ts'
 import { lostWrites, type LostWriteOptions } from './lost-write.ts'
 import { pollsOutOfOrder } from './nonmonotonic-poll.ts'
 import { realtimeInversions } from './realtime-inversion.ts'
+import { sendsOutOfOrder } from './send-order.ts'
+import { brokenTransactions } from './transactions.ts'
 
 /** Everything that can be said of a history without looking into the cluster, one anomaly after the other. */
 export function* findAnomalies(history: History, options?: LostWriteOptions): Generator<Anomaly> {
@@ -18,8 +21,11 @@ export function* findAnomalies(history: History, options?: LostWriteOptions): Ge
   yield* inconsistentOffsets(history, logs)
   yield* duplicates(history, logs)
   yield* abortedReads(history)
-  yield* pollsOutOfOrder(history)
+  yield* pollsOutOfOrder(history, logs)
+  yield* sendsOutOfOrder(history, logs)
   yield* realtimeInversions(history)
+  yield* brokenTransactions(history)
+  yield* readCycles(history)
   yield* endsThatGoBack(history)
   yield* groupAnomalies(history)
   yield* lostCommits(history)

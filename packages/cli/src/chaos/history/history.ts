@@ -20,6 +20,8 @@ export interface Send {
   status: 'open' | 'acked' | 'failed' | 'unknown'
   /** Of the first value; -1: not told. */
   baseOffset: number
+  /** Of `transactions`, by its id. */
+  readonly transaction?: number
 }
 
 export interface Poll {
@@ -30,6 +32,17 @@ export interface Poll {
   readonly invokedAt: number
   readonly endedAt: number
   readonly records: readonly { readonly offset: number; readonly value: number }[]
+  /** What its offsets are committed with. */
+  readonly transaction?: number
+}
+
+export interface Transaction {
+  readonly id: number
+  readonly process: string
+  readonly invokedAt: number
+  endedAt: number
+  /** `failed`: aborted. */
+  status: 'open' | 'acked' | 'failed' | 'unknown'
 }
 
 export interface EndOffset {
@@ -88,6 +101,7 @@ export class History {
   readonly assignments: Assignment[] = []
   readonly commits: OffsetCommit[] = []
   readonly offsetFetches: OffsetFetch[] = []
+  readonly transactions: Transaction[] = []
   readonly faults: Fault[] = []
   /** Deleted while the history was recorded: what was in them may be gone. */
   readonly deleted = new Set<PartitionName>()
@@ -104,16 +118,47 @@ export class History {
 export class SeenLog {
   readonly #valueByOffset = new Map<number, number>()
   readonly #offsetByValue = new Map<number, number>()
+  #offsets: Float64Array | null = null
   /** Offsets with more than one value. */
   readonly contested = new Map<number, Set<number>>()
   /** Values at more than one offset. */
   readonly repeated = new Map<number, Set<number>>()
   /** By the stream that read the partition to its end; by any, where nobody says which one did. */
   readonly polled = new Set<number>()
+  /** Behind the last that was read. */
+  polledEnd = 0
 
   add(offset: number, value: number): void {
     noteOne(this.#valueByOffset, this.contested, offset, value)
     noteOne(this.#offsetByValue, this.repeated, value, offset)
+    this.#offsets = null
+  }
+
+  /** The first that it was seen at. */
+  offsetOf(value: number): number | undefined {
+    return this.#offsetByValue.get(value)
+  }
+
+  /** Something was seen between the two. */
+  knowsBetween(from: number, to: number): boolean {
+    const offsets = this.#sorted()
+    let low = 0
+    let high = offsets.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((offsets[middle] as number) <= from) low = middle + 1
+      else high = middle
+    }
+    return (offsets[low] ?? to) < to
+  }
+
+  *inOrder(): Generator<number> {
+    for (const offset of this.#sorted()) yield this.#valueByOffset.get(offset) as number
+  }
+
+  #sorted(): Float64Array {
+    this.#offsets ??= Float64Array.from(this.#valueByOffset.keys()).sort()
+    return this.#offsets
   }
 }
 
@@ -127,6 +172,24 @@ function noteOne(
   if (known === undefined) first.set(key, found)
   else if (known !== found) more.set(key, (more.get(key) ?? new Set([known])).add(found))
 }
+
+export function readsByValue({ polls }: History): ReadonlySet<number> {
+  const read = new Set<number>()
+  for (const { records } of polls) for (const { value } of records) read.add(value)
+  return read
+}
+
+/** Of the records: an aborted transaction takes what was acknowledged back. */
+export function statusIn(
+  transactions: ReadonlyMap<number, Transaction>,
+  { status, transaction }: Send,
+): Send['status'] {
+  const whole = transaction === undefined ? undefined : transactions.get(transaction)?.status
+  return whole === undefined || status === 'failed' ? status : whole === 'acked' ? status : whole
+}
+
+export const transactionsById = ({ transactions }: History): ReadonlyMap<number, Transaction> =>
+  new Map(transactions.map(transaction => [transaction.id, transaction]))
 
 export function seenLogs(history: History): Map<PartitionName, SeenLog> {
   const logs = new Map<PartitionName, SeenLog>()
@@ -143,6 +206,7 @@ export function seenLogs(history: History): Map<PartitionName, SeenLog> {
     for (const { offset, value } of records) {
       log.add(offset, value)
       if (isFinal) log.polled.add(value)
+      log.polledEnd = Math.max(log.polledEnd, offset + 1)
     }
   }
   for (const { partition, values, baseOffset, status, acks } of history.sends) {

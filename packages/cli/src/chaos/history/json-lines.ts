@@ -2,7 +2,7 @@
  * A history as JSON Lines: one object per line, in the order in which things happened. Whoever can write such lines can have a
  * history judged, whatever client made it. README.md beside this file has the format.
  */
-import type { Fault, History, OffsetCommit, PartitionName, Send } from './history.ts'
+import type { Fault, History, OffsetCommit, PartitionName, Send, Transaction } from './history.ts'
 
 /** What is wrong with a line, in words for whoever wrote it. */
 export class HistoryFormatError extends Error {
@@ -63,7 +63,7 @@ const texts = (line: Line, key: string): readonly string[] =>
 export class HistoryReader {
   readonly #history: History
   /** Operations that have begun and not ended, by their `op`. */
-  readonly #open = new Map<number, Send | OffsetCommit>()
+  readonly #open = new Map<number, Send | OffsetCommit | Transaction>()
 
   constructor(history: History) {
     this.#history = history
@@ -84,6 +84,7 @@ export class HistoryReader {
           stream: line['stream'] === undefined ? text(line, 'process') : text(line, 'stream'),
           ...when(line),
           records: pairs(line, 'records').map(([offset, value]) => ({ offset, value })),
+          ...inTransaction(line),
         })
         break
       case 'read-to-end':
@@ -130,6 +131,10 @@ export class HistoryReader {
         if (line['type'] === 'invoke') this.#begin(line, commitOf(line), history.commits)
         else this.#end(line)
         break
+      case 'txn':
+        if (line['type'] === 'invoke') this.#begin(line, transactionOf(line), history.transactions)
+        else this.#end(line)
+        break
       case 'offset-fetch':
         history.offsetFetches.push({
           ...who(line),
@@ -143,7 +148,7 @@ export class HistoryReader {
     }
   }
 
-  #begin<T extends Send | OffsetCommit>(line: Line, begun: T, all: T[]): void {
+  #begin<T extends Send | OffsetCommit | Transaction>(line: Line, begun: T, all: T[]): void {
     const op = whole(line, 'op')
     if (this.#open.has(op)) {
       throw new HistoryFormatError(`operation ${op} begins a second time`)
@@ -152,7 +157,7 @@ export class HistoryReader {
     all.push(begun)
   }
 
-  #end(line: Line): Send | OffsetCommit {
+  #end(line: Line): Send | OffsetCommit | Transaction {
     const op = whole(line, 'op')
     const ended = this.#open.get(op)
     if (ended === undefined) throw new HistoryFormatError(`operation ${op} ends and never began`)
@@ -198,6 +203,9 @@ const when = (line: Line): { invokedAt: number; endedAt: number } => ({
 })
 const open = { endedAt: Number.POSITIVE_INFINITY, status: 'open' } as const
 
+const inTransaction = (line: Line): { readonly transaction?: number } =>
+  line['transaction'] === undefined ? {} : { transaction: whole(line, 'transaction') }
+
 const sendOf = (line: Line): Send => ({
   ...who(line),
   values: wholes(line, 'values'),
@@ -206,6 +214,13 @@ const sendOf = (line: Line): Send => ({
   invokedAt: time(line),
   ...open,
   baseOffset: -1,
+  ...inTransaction(line),
+})
+const transactionOf = (line: Line): Transaction => ({
+  id: whole(line, 'op'),
+  process: text(line, 'process'),
+  invokedAt: time(line),
+  ...open,
 })
 const commitOf = (line: Line): OffsetCommit => ({
   ...who(line),

@@ -1,5 +1,5 @@
 import type { Anomaly } from './anomaly.ts'
-import { seenLogs } from './history.ts'
+import { seenLogs, statusIn, transactionsById } from './history.ts'
 import type { History } from './history.ts'
 
 export interface LostWriteOptions {
@@ -7,23 +7,31 @@ export interface LostWriteOptions {
   readonly countLeaderAcks: boolean
 }
 
-/** P1 `lost-write`, `unseen`: what acks=all acknowledged is read by whoever reads the partition to its end. */
+/**
+ * P1: what acks=all acknowledged is read by whoever reads the partition to its end. `lost-write`: what lies behind it was read;
+ * `unseen`: nothing behind it was, so the end of the log is gone.
+ */
 export function* lostWrites(
   history: History,
   logs = seenLogs(history),
   options: LostWriteOptions = { countLeaderAcks: false },
 ): Generator<Anomaly> {
-  for (const { status, acks, partition, values, baseOffset, process } of history.sends) {
+  const transactions = transactionsById(history)
+  for (const send of history.sends) {
+    const { acks, partition, values, baseOffset, process } = send
+    const status = statusIn(transactions, send)
     if (status !== 'acked' || acks === 0 || (acks === 1 && !options.countLeaderAcks)) continue
     if (history.deleted.has(partition) || !history.finallyRead.has(partition)) continue
-    const polled = logs.get(partition)?.polled
+    const log = logs.get(partition)
+    const polled = log?.polled
     for (const [at, value] of values.entries()) {
       if (polled?.has(value) === true) continue
       const offset = baseOffset < 0 ? baseOffset : baseOffset + at
+      const isUnseen = (log?.polledEnd ?? 0) <= offset
       yield {
         id: 'P1',
-        name: 'lost-write',
-        what: `lost write: ${value} of ${process} in ${partition}, acked at ${offset}`,
+        name: isUnseen ? 'unseen' : 'lost-write',
+        what: `${isUnseen ? 'unseen' : 'lost write'}: ${value} of ${process} in ${partition}, acked at ${offset}`,
         partition,
         values: [value],
         offsets: offset < 0 ? [] : [offset],

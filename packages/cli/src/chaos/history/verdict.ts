@@ -2,6 +2,7 @@ import type { Anomaly, AnomalyName } from './anomaly.ts'
 import { findAnomalies } from './checks.ts'
 import { evidenceOf, type Evidence } from './evidence.ts'
 import type { History } from './history.ts'
+import { worstRealtimeLag, type Staleness } from './staleness.ts'
 import { faultCosts, median, type FaultCost } from './progress.ts'
 
 export interface Verdict {
@@ -29,6 +30,8 @@ export interface Verdict {
     readonly silenceMaxMs: number
     readonly each: readonly FaultCost[]
   }
+  /** How far behind what others knew somebody read at worst. */
+  readonly stalest: Staleness | null
   /** Some anomalies of each name, with what shows them. */
   readonly evidence: readonly Evidence[]
 }
@@ -37,6 +40,15 @@ export interface VerdictOptions {
   /** Records that only a leader acknowledged count as lost, too. */
   readonly countLeaderAcks: boolean
 }
+
+/** Names of what `reordered` counts. */
+export const reorderings: readonly AnomalyName[] = [
+  'realtime-inversion',
+  'nonmonotonic-poll',
+  'int-nonmonotonic-poll',
+  'nonmonotonic-send',
+  'int-nonmonotonic-send',
+]
 
 /** A thousand lost records tell no more than the first ones. */
 const evidencePerNameMax = 3
@@ -56,9 +68,9 @@ export function judge(history: History, options: VerdictOptions): Verdict {
   return {
     kept: shown.length === 0 && doubts.length === 0,
     records,
-    lost: anomalies['lost-write'] ?? 0,
+    lost: (anomalies['lost-write'] ?? 0) + (anomalies.unseen ?? 0),
     duplicated: anomalies.duplicate ?? 0,
-    reordered: (anomalies['realtime-inversion'] ?? 0) + (anomalies['nonmonotonic-poll'] ?? 0),
+    reordered: reorderings.reduce((sum, name) => sum + (anomalies[name] ?? 0), 0),
     anomalies,
     doubts,
     progress: {
@@ -67,6 +79,7 @@ export function judge(history: History, options: VerdictOptions): Verdict {
       silenceMaxMs: silencesMs.reduce((most, next) => Math.max(most, next), 0),
       each,
     },
+    stalest: worstRealtimeLag(history),
     evidence: shown.map(anomaly => evidenceOf(history, anomaly)),
   }
 }
