@@ -19,6 +19,8 @@ export interface ReplicaView {
   /** Null unless it leads. */
   readonly leading: {
     readonly leaderEpoch: LeaderEpoch
+    /** The log’s end at the election. */
+    readonly epochStartOffset: Offset
     readonly hasEnoughReplicas: boolean
     readonly isrState:
       | { readonly kind: 'committed'; readonly isr: ReadonlySet<BrokerId> }
@@ -42,6 +44,3 @@ export interface NodeView {
   replicas(): Iterable<ReplicaView>
   replica(topicId: TopicId, partition: number): ReplicaView | undefined
 }
-
-export const partitionName = (topicId: TopicId, partition: number): string =>
-  `${topicId}/${partition}`

@@ -1,6 +1,7 @@
-import type { LeaderEpoch, Offset } from '@trimaran/common'
+import type { LeaderEpoch, NodeId, Offset, TopicId } from '@trimaran/common'
 import { decodeBatch } from '@trimaran/protocol'
 import type { BatchHeader } from '@trimaran/protocol'
+import type { Mirror } from './replicated-logs.ts'
 import { violated } from './violation.ts'
 
 /** A batch as some replica stored it. */
@@ -26,6 +27,10 @@ const epochsMax = 65_536
  */
 export class CommittedLog {
   readonly name: string
+  readonly topicId: TopicId
+  readonly partition: number
+  /** Who has it, by node. */
+  readonly mirrors = new Map<NodeId, Mirror>()
   readonly #readValue: ((bytes: Uint8Array) => number) | null
   readonly #stored = new Map<number, StoredBatch>()
   readonly #storedAt = new Map<Offset, StoredBatch[]>()
@@ -37,8 +42,13 @@ export class CommittedLog {
   /** The highest high watermark that any leader had. */
   end: Offset = 0
 
-  constructor(name: string, readValue: ((bytes: Uint8Array) => number) | null) {
-    this.name = name
+  constructor(
+    of: { readonly topicId: TopicId; readonly topicName: string; readonly partition: number },
+    readValue: ((bytes: Uint8Array) => number) | null,
+  ) {
+    this.name = `${of.topicName}-${of.partition}`
+    this.topicId = of.topicId
+    this.partition = of.partition
     this.#readValue = readValue
   }
 

@@ -1,6 +1,7 @@
 import type { NodeId } from '@trimaran/common'
 import type { Image, PartitionImage } from '@trimaran/metadata'
 import type { NodeView, ReplicaView } from './cluster-view.ts'
+import type { CommittedLog } from './committed-log.ts'
 import type { ReplicatedLogs } from './replicated-logs.ts'
 import { violated } from './violation.ts'
 
@@ -14,38 +15,30 @@ export function checkIsrCompleteness(options: {
   readonly nodes: ReadonlyMap<NodeId, NodeView>
 }): void {
   const { image, logs, nodes } = options
-  for (const name of logs.changed) {
-    const [topicId = '', partition] = name.split('/')
-    const at = Number(partition)
-    const known = image.topicsById.get(topicId)?.partitions[at]
-    if (known !== undefined) checkPartition({ image, logs, nodes, topicId, at, known })
+  for (const log of logs.changed) {
+    const known = image.topicsById.get(log.topicId)?.partitions[log.partition]
+    if (known !== undefined && log.end > 0) checkPartition({ image, log, nodes, known })
   }
   logs.changed.clear()
 }
 
 function checkPartition({
   image,
-  logs,
+  log,
   nodes,
-  topicId,
-  at,
   known,
 }: {
   readonly image: Image
-  readonly logs: ReplicatedLogs
+  readonly log: CommittedLog
   readonly nodes: ReadonlyMap<NodeId, NodeView>
-  readonly topicId: string
-  readonly at: number
   readonly known: PartitionImage
 }): void {
-  const log = logs.log(topicId, at)
-  if (log === undefined || log.end === 0) return
   for (const id of [...known.isr, ...(known.elr ?? [])]) {
     const node = nodes.get(id)
     if (node === undefined || image.brokers.get(id)?.epoch !== node.brokerEpoch) continue
-    const mirror = logs.mirror(id, topicId, at)
+    const mirror = log.mirrors.get(id)
     if (mirror === undefined || mirror.incarnation !== node.incarnation) continue
-    const replica = node.replica(topicId, at)
+    const replica = node.replica(log.topicId, log.partition)
     // With its disk gone it serves nobody, and what it has cannot be looked at.
     if (replica === undefined || replica.failure !== null) continue
     const role = known.isr.includes(id) ? 'ISR' : 'ELR'
@@ -69,6 +62,22 @@ function checkPartition({
 export class ReplicationQuorum {
   /** What was looked at last, by replica; a state that did not change needs no second look at the same metadata. */
   readonly #seen = new WeakMap<ReplicaView, unknown>()
+  readonly marks = new Set<string>()
+  /** What of a leader’s state decides, each combination once. */
+  readonly states = new Set<string>()
+
+  #note(replica: ReplicaView, leading: NonNullable<ReplicaView['leading']>): void {
+    const { isrState, hasEnoughReplicas, epochStartOffset } = leading
+    const { highWatermark, logEndOffset } = replica
+    const isBehind = highWatermark < epochStartOffset
+    if (isrState.kind !== 'committed') this.marks.add(`ISR: ${isrState.kind}`)
+    if (!hasEnoughReplicas) this.marks.add('ISR: too small')
+    if (isBehind) this.marks.add('high watermark: behind the epoch’s start')
+    const reach = isBehind ? 'behind' : highWatermark < logEndOffset ? 'within' : 'at the end'
+    this.states.add(
+      `${isrState.kind} ISR ${isrState.isr.size} of ${hasEnoughReplicas ? 'enough' : 'too few'} HW ${reach}`,
+    )
+  }
 
   look(node: NodeView, image: Image, isNews: boolean): void {
     for (const replica of node.replicas()) {
@@ -76,6 +85,7 @@ export class ReplicationQuorum {
       if (leading === null) continue
       if (!isNews && this.#seen.get(replica) === leading.isrState) continue
       this.#seen.set(replica, leading.isrState)
+      this.#note(replica, leading)
       if (leading.hasEnoughReplicas) checkQuorum(node, image, replica, leading)
     }
   }

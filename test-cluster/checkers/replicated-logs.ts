@@ -1,6 +1,6 @@
+import { ByPartition } from '@trimaran/common'
 import type { NodeId, Offset, TopicId } from '@trimaran/common'
 import { batchSizeBytes, readBatchHeader } from '@trimaran/protocol'
-import { partitionName } from './cluster-view.ts'
 import type { NodeView, ReplicaView } from './cluster-view.ts'
 import { CommittedLog } from './committed-log.ts'
 import type { StoredBatch } from './committed-log.ts'
@@ -49,12 +49,11 @@ const scanBytes = 1024 * 1024
  * P12: see CommittedLog.
  */
 export class ReplicatedLogs {
-  readonly logs = new Map<string, CommittedLog>()
+  readonly logs = new ByPartition<CommittedLog>()
   /** Something that ISR members must hold has changed there: see isr-completeness.ts. */
-  readonly changed = new Set<string>()
+  readonly changed = new Set<CommittedLog>()
   truncations = 0
-  readonly #mirrors = new Map<string, Mirror>()
-  /** The same, without making up names: looking is what this does most. */
+  /** Without looking them up: looking is what this does most. */
   readonly #mirrorOfReplica = new WeakMap<ReplicaView, Mirror>()
   readonly #readValue: (bytes: Uint8Array) => number
 
@@ -63,11 +62,11 @@ export class ReplicatedLogs {
   }
 
   log(topicId: TopicId, partition: number): CommittedLog | undefined {
-    return this.logs.get(partitionName(topicId, partition))
+    return this.logs.get(topicId, partition)
   }
 
   mirror(nodeId: NodeId, topicId: TopicId, partition: number): Mirror | undefined {
-    return this.#mirrors.get(`${nodeId} ${topicId}/${partition}`)
+    return this.log(topicId, partition)?.mirrors.get(nodeId)
   }
 
   look(node: NodeView): void {
@@ -94,21 +93,17 @@ export class ReplicatedLogs {
     return mirror
   }
 
-  #namedMirror(node: NodeView, { topicId, topicName, partition }: ReplicaView): Mirror {
-    const name = partitionName(topicId, partition)
-    const key = `${node.id} ${name}`
-    const known = this.#mirrors.get(key)
-    if (known) return known
-    let log = this.logs.get(name)
+  #namedMirror(node: NodeView, replica: ReplicaView): Mirror {
+    const { topicId, topicName, partition } = replica
+    let log = this.logs.get(topicId, partition)
     if (log === undefined) {
-      log = new CommittedLog(
-        `${topicName}-${partition}`,
-        topicName.startsWith('__') ? null : this.#readValue,
-      )
-      this.logs.set(name, log)
+      log = new CommittedLog(replica, topicName.startsWith('__') ? null : this.#readValue)
+      this.logs.set(topicId, partition, log)
     }
+    const known = log.mirrors.get(node.id)
+    if (known) return known
     const mirror = new Mirror(node.id, log)
-    this.#mirrors.set(key, mirror)
+    log.mirrors.set(node.id, mirror)
     return mirror
   }
 
@@ -119,7 +114,7 @@ export class ReplicatedLogs {
     mirror.end = replica.logStartOffset
     mirror.highWatermark = 0
     mirror.verified = 0
-    this.changed.add(partitionName(replica.topicId, replica.partition))
+    this.changed.add(mirror.log)
   }
 
   #truncated(mirror: Mirror, replica: ReplicaView): void {
@@ -133,7 +128,7 @@ export class ReplicatedLogs {
     }
     while ((mirror.batches.at(-1)?.lastOffset ?? -1) >= logEndOffset) mirror.batches.pop()
     mirror.end = logEndOffset
-    this.changed.add(partitionName(replica.topicId, replica.partition))
+    this.changed.add(mirror.log)
   }
 
   #grown(mirror: Mirror, replica: ReplicaView): void {
@@ -179,7 +174,7 @@ export class ReplicatedLogs {
         )
       }
       this.#commit(mirror, highWatermark)
-      this.changed.add(partitionName(replica.topicId, replica.partition))
+      this.changed.add(log)
     }
     this.#compare(mirror, Math.min(mirror.verified, highWatermark), highWatermark)
     mirror.highWatermark = highWatermark

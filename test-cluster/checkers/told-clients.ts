@@ -1,4 +1,5 @@
 import type { ReplicatedLogs } from './replicated-logs.ts'
+import type { StoredBatch } from './committed-log.ts'
 import { violated } from './violation.ts'
 
 /**
@@ -24,15 +25,15 @@ export class ToldClients {
   }): void {
     const { topicId, partition, baseOffset, values, acks } = told
     const log = this.#logs.log(topicId, partition)
-    const name = log?.name ?? `${topicId}-${partition}`
-    const candidates =
-      acks === -1 ? [log?.committedAt(baseOffset)] : (log?.storedAt(baseOffset) ?? [])
-    const isThere = candidates.some(batch => batch?.values?.join() === values.join())
-    if (isThere) return
+    const holds = (batch: StoredBatch | undefined): boolean =>
+      batch?.values?.length === values.length &&
+      batch.values.every((value, at) => value === values[at])
+    if (acks === -1 && holds(log?.committedAt(baseOffset))) return
+    if (acks !== -1 && log?.storedAt(baseOffset).some(holds) === true) return
     const what = acks === -1 ? 'committed' : 'stored'
     violated(
       'P1',
-      `${values.join(' ')} are acknowledged at ${name}@${baseOffset} and not ${what} there`,
+      `${values.join(' ')} are acknowledged at ${log?.name ?? topicId}@${baseOffset} and not ${what} there`,
     )
   }
 

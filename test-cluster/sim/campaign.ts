@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { processOf } from './bugs.ts'
 import type { RunOptions } from './options.ts'
 import type { Outcome } from './simulation.ts'
 
@@ -56,7 +57,10 @@ export class Campaign {
   }
 
   #spawn(): ChildProcess {
-    const child = fork(new URL('worker.ts', import.meta.url), { serialization: 'advanced' })
+    const child = fork(new URL('worker.ts', import.meta.url), {
+      serialization: 'advanced',
+      ...processOf(this.#options.bug),
+    })
     this.#children.add(child)
     return child
   }
@@ -93,6 +97,9 @@ function hung(seed: number): Outcome {
     hash: 0,
     faults: {} as Outcome['faults'],
     counts: {},
+    marks: {},
+    states: [],
+    plan: [],
     trace: [],
   }
 }

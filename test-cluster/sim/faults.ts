@@ -1,17 +1,18 @@
-import type { Prng } from '@trimaran/common'
+import { Prng } from '@trimaran/common'
 import { crashModes } from '@trimaran/log/testing'
 import type { DiskOperation } from '@trimaran/log/testing'
 import type { Image } from '@trimaran/metadata'
 import { clientPlace } from './client-network.ts'
 import type { SimNetwork } from './network.ts'
 import type { SimNode } from './node-host.ts'
+import type { Decision } from './plan.ts'
 import { faultKinds } from './swarm.ts'
 import type { FaultKind, Swarm } from './swarm.ts'
 import type { World } from './world.ts'
 
 export interface NemesisOptions {
   readonly world: World
-  readonly random: Prng
+  readonly plan: readonly Decision[]
   readonly swarm: Swarm
   readonly network: SimNetwork
   readonly nodes: readonly SimNode[]
@@ -20,6 +21,7 @@ export interface NemesisOptions {
   /** An operation is about to fail. False: it does not, for it is not the node's. */
   readonly diskFails: (node: SimNode) => boolean
   readonly trace: (what: string) => void
+  readonly mark: (what: string) => void
 }
 
 const failingOperations: readonly (readonly DiskOperation[])[] = [
@@ -27,6 +29,11 @@ const failingOperations: readonly (readonly DiskOperation[])[] = [
   ['append'],
   ['append', 'sync', 'writeFileAtomic'],
 ]
+
+const clockJumpMaxMs = 120_000
+
+/** What takes room. */
+const fillingOperations: readonly DiskOperation[] = ['append', 'writeFileAtomic']
 
 /** Crash modes in which writes that were not synced may be lost. */
 const lossyModes = crashModes.filter(mode => mode !== 'process')
@@ -38,17 +45,22 @@ const lossyModes = crashModes.filter(mode => mode !== 'process')
 export class Nemesis {
   readonly counts: Record<FaultKind, number>
   readonly #options: NemesisOptions
-  readonly #kinds: readonly FaultKind[]
+  /** Of the decision that is carried out. */
+  #random = new Prng(0)
   #isOver = false
 
   constructor(options: NemesisOptions) {
     this.#options = options
-    this.#kinds = [...options.swarm.faults]
     this.counts = Object.fromEntries(faultKinds.map(kind => [kind, 0])) as never
   }
 
   start(): void {
-    if (this.#kinds.length > 0) this.#next()
+    const { world, plan } = this.#options
+    for (const decision of plan) {
+      world.after(decision.atMs * 1000, world.outside, () => {
+        if (!this.#isOver) this.#harm(decision)
+      })
+    }
   }
 
   /** All is repaired: links, clocks, processes. */
@@ -63,30 +75,24 @@ export class Nemesis {
     }
   }
 
-  #next(): void {
-    const { world, random, swarm } = this.#options
-    const pauseUs = random.between(swarm.harmMinMs, swarm.harmMaxMs) * 1000
-    world.after(pauseUs, world.outside, () => {
-      if (this.#isOver) return
-      this.#harm(random.pick(this.#kinds))
-      this.#next()
-    })
-  }
-
-  #harm(kind: FaultKind): void {
-    const { random, nodes } = this.#options
-    const victim = random.chance(1, 3) ? this.#controller() : random.pick(nodes)
-    if (this.#strike(kind, victim)) this.counts[kind]++
+  #harm({ kind, victim: id, stream }: Decision): void {
+    this.#random = new Prng(stream)
+    const victim = this.#options.nodes[id - 1] ?? this.#controller()
+    const role = roleOf(victim)
+    if (!this.#strike(kind, victim)) return
+    this.counts[kind]++
+    this.#options.mark(`${kind} of ${role}`)
   }
 
   #controller(): SimNode {
-    const { random, nodes } = this.#options
-    return nodes.find(({ node }) => node?.controller?.isActive === true) ?? random.pick(nodes)
+    const { nodes } = this.#options
+    return nodes.find(({ node }) => node?.controller?.isActive === true) ?? this.#random.pick(nodes)
   }
 
   /** False: not now. */
   #strike(kind: FaultKind, victim: SimNode): boolean {
-    const { network, random, nodes } = this.#options
+    const { network, nodes } = this.#options
+    const random = this.#random
     const peer = random.pick(nodes.filter(node => node !== victim))
     switch (kind) {
       case 'kill':
@@ -114,7 +120,15 @@ export class Nemesis {
       case 'clientCut':
         return this.#cutClients(victim)
       case 'diskFails':
-        return this.#failDisk(victim)
+        return this.#failDisk(victim, 'DISK_FAILED', random.pick(failingOperations))
+      case 'diskFull':
+        return this.#failDisk(victim, 'DISK_FULL', fillingOperations)
+      case 'bridge':
+        return this.#bridge(victim)
+      case 'swizzle':
+        return this.#swizzle()
+      case 'clockJump':
+        return this.#jumpClock(victim)
     }
   }
 
@@ -127,7 +141,7 @@ export class Nemesis {
   }
 
   #losePower(victim: SimNode): boolean {
-    const { random } = this.#options
+    const random = this.#random
     if (!victim.isUp || !this.#mayLose(victim)) return false
     const mode = random.pick(lossyModes)
     this.#trace(`power loss ${victim.id} ${mode}`)
@@ -140,15 +154,19 @@ export class Nemesis {
    * Writes or fsyncs fail, until the machine is restarted: what the failed fsync was about is in its cache alone, and who
    * reads it back there is deceived.
    */
-  #failDisk(victim: SimNode): boolean {
-    const { world, random } = this.#options
+  #failDisk(
+    victim: SimNode,
+    code: 'DISK_FAILED' | 'DISK_FULL',
+    failing: readonly DiskOperation[],
+  ): boolean {
+    const { world } = this.#options
+    const random = this.#random
     if (!victim.isUp || victim.isStopping || !this.#mayLose(victim)) return false
-    const failing = random.pick(failingOperations)
-    this.#trace(`disk of ${victim.id} fails: ${failing.join(' ')}`)
+    this.#trace(`disk of ${victim.id}: ${code} at ${failing.join(' ')}`)
     const { logs } = victim.disks
     const { incarnation } = victim.owner
     logs.fault = operation =>
-      failing.includes(operation) && this.#options.diskFails(victim) ? 'DISK_FAILED' : null
+      failing.includes(operation) && this.#options.diskFails(victim) ? code : null
     victim.hasFailingDisk = true
     world.after(random.between(10, 800) * 1000, world.outside, () => {
       if (victim.owner.incarnation === incarnation && !this.#isOver) this.#replaceDisk(victim)
@@ -175,7 +193,8 @@ export class Nemesis {
 
   /** Every machine at once; only where nothing is acknowledged before it is durable. */
   #blackout(): boolean {
-    const { random, nodes } = this.#options
+    const { nodes } = this.#options
+    const random = this.#random
     if (this.#someLossy()) return false
     this.#trace('blackout')
     for (const node of nodes) {
@@ -197,7 +216,8 @@ export class Nemesis {
   }
 
   #pause(victim: SimNode): boolean {
-    const { world, random } = this.#options
+    const { world } = this.#options
+    const random = this.#random
     if (!victim.isUp) return false
     const forMs = random.chance(1, 2) ? random.between(10, 300) : random.between(300, 5_000)
     this.#trace(`pause ${victim.id} for ${forMs} ms`)
@@ -227,8 +247,68 @@ export class Nemesis {
     return true
   }
 
+  /** Everybody else reaches it, and only half of the others. */
+  #bridge(victim: SimNode): boolean {
+    const others = this.#options.nodes.filter(node => node !== victim)
+    const half = others.slice(0, Math.ceil(others.length / 2))
+    const pairs = half.flatMap(({ id }) =>
+      others.filter(node => !half.includes(node)).map(node => [id, node.id] as const),
+    )
+    if (pairs.length === 0) return false
+    this.#trace(`bridge ${victim.id} between ${ids(half)} and the others`)
+    const undo = this.#block(pairs)
+    this.#healLater(undo)
+    return true
+  }
+
+  /** Some are cut off one after the other, and come back one after the other, in another order. */
+  #swizzle(): boolean {
+    const { world, nodes } = this.#options
+    const random = this.#random
+    const chosen = nodes.filter(() => random.chance(2, 3))
+    if (chosen.length === 0) return false
+    this.#trace(`swizzle ${ids(chosen)}`)
+    const stepUs = random.between(20, 400) * 1000
+    for (const [at, one] of chosen.entries()) {
+      const backAt = chosen.length + random.between(0, 2 * chosen.length)
+      world.after(at * stepUs, world.outside, () => {
+        if (this.#isOver) return
+        const others = nodes.filter(node => node !== one)
+        const undo = this.#block(others.map(({ id }) => [one.id, id] as const))
+        world.after((backAt - at) * stepUs, world.outside, () => {
+          if (!this.#isOver) undo()
+        })
+      })
+    }
+    return true
+  }
+
+  /** Both ways; the result takes it back. */
+  #block(pairs: readonly (readonly [number, number])[]): () => void {
+    const { network } = this.#options
+    for (const [a, b] of pairs) {
+      network.block(a, b)
+      network.block(b, a)
+    }
+    return () => {
+      for (const [a, b] of pairs) {
+        network.unblock(a, b)
+        network.unblock(b, a)
+      }
+    }
+  }
+
+  /** Somebody sets the wall clock, by less than any retention; what counts time does so by the monotonic one. */
+  #jumpClock(victim: SimNode): boolean {
+    const byMs = this.#random.between(-clockJumpMaxMs, clockJumpMaxMs)
+    this.#trace(`wall clock of ${victim.id} jumps by ${byMs} ms`)
+    victim.jumpWallClock(byMs)
+    return true
+  }
+
   #oneWay(victim: SimNode): boolean {
-    const { network, nodes, random } = this.#options
+    const { network, nodes } = this.#options
+    const random = this.#random
     const isDeaf = random.chance(1, 2)
     this.#trace(`one way: ${victim.id} is ${isDeaf ? 'deaf' : 'mute'}`)
     const pairs = nodes
@@ -242,7 +322,8 @@ export class Nemesis {
   }
 
   #slow(victim: SimNode): boolean {
-    const { network, nodes, random } = this.#options
+    const { network, nodes } = this.#options
+    const random = this.#random
     const byUs = random.between(20, 800) * 1000
     this.#trace(`slow ${victim.id} by ${byUs / 1000} ms`)
     for (const { id } of nodes) {
@@ -272,7 +353,8 @@ export class Nemesis {
   }
 
   #healLater(heal: () => void): void {
-    const { world, random } = this.#options
+    const { world } = this.#options
+    const random = this.#random
     const forMs = random.chance(1, 2) ? random.between(20, 400) : random.between(400, 4_000)
     world.after(forMs * 1000, world.outside, () => {
       if (!this.#isOver) heal()
@@ -280,7 +362,8 @@ export class Nemesis {
   }
 
   #startLater(node: SimNode): void {
-    const { world, random, swarm } = this.#options
+    const { world, swarm } = this.#options
+    const random = this.#random
     const downUs = random.between(5, swarm.downMaxMs) * 1000
     world.after(downUs, world.outside, () => {
       if (node.isUp) return
@@ -322,3 +405,10 @@ export class Nemesis {
 }
 
 const ids = (nodes: readonly SimNode[]): string => nodes.map(({ id }) => id).join(' ')
+
+/** What a node is to the cluster when it is struck. */
+function roleOf({ node }: SimNode): 'the controller' | 'a leader' | 'another' {
+  if (node?.controller?.isActive === true) return 'the controller'
+  for (const { role } of node?.broker?.partitions() ?? []) if (role === 'leader') return 'a leader'
+  return 'another'
+}

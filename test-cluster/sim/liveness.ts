@@ -1,4 +1,5 @@
 import type { Oracle } from './oracle.ts'
+import type { Position, Reader } from './clients/reader.ts'
 import type { SimNode } from './node-host.ts'
 import type { Workload } from './workload.ts'
 
@@ -47,11 +48,49 @@ export function isSettled({
   return groupPicture(workload)
 }
 
-function groupPicture({ members }: Workload): string | null {
+/** G7: what the leader gave out is what the members of its generation have, all together. */
+function uncoveredPicture({ members }: Workload): string | null {
+  for (const { plan, generation } of members) {
+    if (plan?.generation !== generation) continue
+    const count = members.reduce((sum, { reader }) => sum + reader.positions.size, 0)
+    if (count === plan.partitionCount) continue
+    return `${count} of ${plan.partitionCount} partitions are assigned in generation ${generation}`
+  }
+  return null
+}
+
+/** P16 for readers: who was behind reads on. Returns what says whether all of them have. */
+export function watchReaders(
+  { consumers, members }: Workload,
+  endOf: (topicId: string, partition: number) => number,
+): () => string | null {
+  const waiting: { readonly reader: Reader; readonly position: Position; readonly from: number }[] =
+    []
+  for (const { reader } of [...consumers, ...members]) {
+    for (const position of reader.positions.values()) {
+      const { topicId, partition, offset } = position
+      if (offset < endOf(topicId, partition)) waiting.push({ reader, position, from: offset })
+    }
+  }
+  return () => {
+    for (const { reader, position, from } of waiting) {
+      const { topic, topicId, partition } = position
+      // A seek or a rebalance begins anew.
+      const isSame = reader.positions.get(`${topicId}/${partition}`) === position
+      if (isSame && position.offset === from)
+        return `${topic}-${partition} is not read on at ${from}`
+    }
+    return null
+  }
+}
+
+function groupPicture(workload: Workload): string | null {
+  const { members } = workload
   const generations = new Set(members.map(({ generation }) => generation))
   if (members.length === 0) return null
   if (members.some(({ isStable }) => !isStable)) {
     return `group members are ${members.map(one => (one.isStable ? 'stable' : 'joining')).join(' ')}`
   }
-  return generations.size === 1 ? null : `generations ${[...generations].join(' ')}`
+  if (generations.size > 1) return `generations ${[...generations].join(' ')}`
+  return uncoveredPicture(workload)
 }

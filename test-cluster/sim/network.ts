@@ -140,7 +140,8 @@ export class SimNetwork {
   }
 
   isBlocked(from: number | string, to: number | string): boolean {
-    return this.#blocked.has(`${from}→${to}`)
+    // Names cost more than the question, and mostly nothing is blocked.
+    return this.#blocked.size > 0 && this.#blocked.has(`${from}→${to}`)
   }
 
   block(from: number | string, to: number | string): void {
@@ -148,7 +149,8 @@ export class SimNetwork {
   }
 
   slow(from: number, to: number, byUs: number): void {
-    this.#slowUs.set(`${from}→${to}`, byUs)
+    if (byUs > 0) this.#slowUs.set(`${from}→${to}`, byUs)
+    else this.#slowUs.delete(`${from}→${to}`)
   }
 
   /** Everything flows again: what waited arrives in a burst, or its connection turns out to be broken. */
@@ -232,7 +234,7 @@ export class SimNetwork {
       this.counts.late++
       delayUs += this.#random.between(0, lateMaxUs)
     }
-    return delayUs + (this.#slowUs.get(`${from}→${to}`) ?? 0)
+    return this.#slowUs.size === 0 ? delayUs : delayUs + (this.#slowUs.get(`${from}→${to}`) ?? 0)
   }
 
   send(end: End, frame: Uint8Array): void {

@@ -57,6 +57,7 @@ export class SimNode {
   readonly #random: Prng
   readonly #watch: NodeWatch
   readonly #directoryId: string
+  readonly #clock: SimClock
 
   constructor(options: {
     readonly spec: NodeSpec
@@ -75,6 +76,7 @@ export class SimNode {
     this.#random = options.random
     this.#watch = options.watch
     this.#directoryId = uuidFromBytes(options.random.bytes(16))
+    this.#clock = new SimClock(options.world, options.owner, options.spec.wallSkewMs)
     this.host = options.network.addHost(options.spec.nodeId, options.owner)
   }
 
@@ -95,7 +97,7 @@ export class SimNode {
     // With another disk, if that one failed.
     this.hasFailingDisk = false
     this.disks.logs.fault = () => null
-    const { nodeId, roles, voters, properties, wallSkewMs, mistakes } = this.spec
+    const { nodeId, roles, voters, properties, mistakes } = this.spec
     const host = (id: NodeId): string => `node-${id}`
     try {
       this.node = new ClusterNode({
@@ -118,7 +120,7 @@ export class SimNode {
           logDirectory: 'logs',
           properties,
         },
-        clock: new SimClock(this.#world, this.owner, wallSkewMs),
+        clock: this.#clock,
         random: this.#random.fork(this.owner.incarnation),
         disk: this.disks.logs,
         replicasPerTurn: 2,
@@ -168,6 +170,10 @@ export class SimNode {
 
   failed(error: unknown): void {
     this.#watch.failed(error)
+  }
+
+  jumpWallClock(byMs: number): void {
+    this.#clock.wallSkewMs += byMs
   }
 
   pause(untilUs: number): void {

@@ -39,6 +39,15 @@ export class Oracle {
     )
   }
 
+  /** Distinct states that leaders have been in. */
+  get states(): ReadonlySet<string> {
+    return this.#replicationQuorum.states
+  }
+
+  get marks(): ReadonlySet<string> {
+    return this.#replicationQuorum.marks
+  }
+
   get views(): ReadonlyMap<NodeId, SimNodeView> {
     return this.#views
   }
@@ -65,8 +74,10 @@ export class Oracle {
     const image = this.metadata.latest
     if (isNews) {
       for (const topic of image.topicsById.values()) {
-        for (const { partition } of topic.partitions)
-          this.logs.changed.add(`${topic.id}/${partition}`)
+        for (const { partition } of topic.partitions) {
+          const log = this.logs.log(topic.id, partition)
+          if (log !== undefined) this.logs.changed.add(log)
+        }
       }
       for (const node of this.#nodes) {
         const epoch = image.brokers.get(node.id)?.epoch

@@ -1,3 +1,4 @@
+import { marksWanted } from './marks.ts'
 import type { RunOptions } from './options.ts'
 import type { FailureKind, Outcome } from './simulation.ts'
 
@@ -17,6 +18,11 @@ export interface Summary {
   readonly events: number
   readonly faults: Readonly<Record<string, number>>
   readonly counts: Readonly<Record<string, number>>
+  readonly marks: Readonly<Record<string, number>>
+  /** Of marks.ts, not hit. */
+  readonly marksMissed: readonly string[]
+  /** Distinct states of leaders. */
+  readonly states: number
 }
 
 /** Adds up what seeds report. */
@@ -28,6 +34,8 @@ export class Tally {
   readonly failed: Outcome[] = []
   readonly #faults: Record<string, number> = {}
   readonly #counts: Record<string, number> = {}
+  readonly #marks: Record<string, number> = {}
+  readonly #states = new Set<string>()
 
   add(outcome: Outcome): void {
     this.seeds++
@@ -37,6 +45,8 @@ export class Tally {
     if (outcome.failure !== null) this.failed.push(outcome)
     addTo(this.#faults, outcome.faults)
     addTo(this.#counts, outcome.counts)
+    addTo(this.#marks, outcome.marks)
+    for (const state of outcome.states) this.#states.add(state)
   }
 
   summary(wallMs: number): Summary {
@@ -49,12 +59,20 @@ export class Tally {
       events: this.events,
       faults: this.#faults,
       counts: this.#counts,
+      marks: this.#marks,
+      marksMissed: marksWanted.filter(mark => !(mark in this.#marks)),
+      states: this.#states.size,
     }
   }
 }
 
 function addTo(sums: Record<string, number>, values: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(values)) sums[name] = (sums[name] ?? 0) + value
+}
+
+const marksText = ({ marksMissed }: Summary): string => {
+  const hit = `${marksWanted.length - marksMissed.length} of ${marksWanted.length} hit`
+  return marksMissed.length === 0 ? hit : `${hit}, not: ${marksMissed.join('; ')}`
 }
 
 export function summaryText(summary: Summary): string {
@@ -68,6 +86,7 @@ export function summaryText(summary: Summary): string {
     `${simulatedSeconds} simulated seconds in ${wallSeconds} s: ${speedPerCore} per second of a core, ${events} events`,
     `faults   ${numbers(summary.faults)}`,
     `clients  ${numbers(summary.counts)}`,
+    `marks    ${marksText(summary)} · ${summary.states} states of leaders`,
   ].join('\n')
 }
 

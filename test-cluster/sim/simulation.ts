@@ -7,13 +7,18 @@ import { checkHistory } from '../checkers/history-checks.ts'
 import { Violation } from '../checkers/violation.ts'
 import { NodeDisks } from './disk.ts'
 import { Nemesis } from './faults.ts'
-import { isSettled } from './liveness.ts'
+import { isSettled, watchReaders } from './liveness.ts'
+import { Marks } from './marks.ts'
 import { SimNetwork } from './network.ts'
 import { SimNode } from './node-host.ts'
 import { Oracle } from './oracle.ts'
+import { drawPlan } from './plan.ts'
+import type { Decision } from './plan.ts'
 import { calmNetwork, drawSwarm } from './swarm.ts'
 import type { FaultKind, Swarm } from './swarm.ts'
 import { fieldsText, Trace } from './trace.ts'
+import { trimmed } from './trims.ts'
+import type { TrimName } from './trims.ts'
 import { Workload } from './workload.ts'
 import { Owner, World } from './world.ts'
 
@@ -23,6 +28,10 @@ export interface SimulationOptions {
   /** Simulated, of which the last third is for healing and checking. */
   readonly seconds: number
   readonly mistakes?: SimulatedMistakes
+  /** Instead of the one that is drawn from the seed. */
+  readonly plan?: readonly Decision[]
+  /** What the seed would have, and this run has not. */
+  readonly trims?: readonly TrimName[]
   /** Keeps the last lines; prints all of them if told to. */
   /** Without, failures come without stacks, and everything is a good deal faster. */
   readonly stacks?: boolean
@@ -47,6 +56,11 @@ export interface Outcome {
   readonly hash: number
   readonly faults: Record<FaultKind, number>
   readonly counts: Record<string, number>
+  /** How often each situation was met; see marks.ts. */
+  readonly marks: Readonly<Record<string, number>>
+  /** Distinct states of leaders, as text. */
+  readonly states: readonly string[]
+  readonly plan: readonly Decision[]
   readonly trace: readonly string[]
 }
 
@@ -69,6 +83,8 @@ const expectedOfFailingDisk: ReadonlySet<string> = new Set([
   'node halts',
 ])
 
+const diskFailures: ReadonlySet<string> = new Set(['DISK_FAILED', 'DISK_FULL'])
+
 class LivenessError extends Error {
   override readonly name = 'LivenessError'
 }
@@ -84,6 +100,8 @@ export class Simulation {
   readonly #nemesis: Nemesis
   readonly #workload: Workload
   readonly #history = new History()
+  readonly #marks = new Marks()
+  readonly #plan: readonly Decision[]
   readonly #trace: Trace | null
   #failure: unknown = null
   #isLooking = false
@@ -92,7 +110,10 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     this.#options = options
     const root = new Prng(options.seed)
-    this.#swarm = drawSwarm(root.fork(1), options)
+    this.#swarm = trimmed(drawSwarm(root.fork(1), options), options.trims ?? [])
+    // Drawn in any case: what else is drawn must not depend on whether the plan is.
+    const drawn = drawPlan(root.fork(5), this.#swarm, options)
+    this.#plan = options.plan ?? drawn
     this.#trace = options.trace ? new Trace(options.trace.linesMax, options.trace.print) : null
     const world = new World(root.fork(2))
     this.#world = world
@@ -101,7 +122,10 @@ export class Simulation {
       random: root.fork(3),
       profile: this.#swarm.network,
       watch: {
-        sending: (from, to, message) => this.#oracle.quorum.sending(from, to, message),
+        sending: (from, to, message) => {
+          this.#marks.sent(message)
+          this.#oracle.quorum.sending(from, to, message)
+        },
         delivered: (from, to, message) => this.#oracle.quorum.delivered(from, to, message),
       },
     })
@@ -116,13 +140,14 @@ export class Simulation {
     for (let id = 1; id <= this.#swarm.nodeCount; id++) this.#addNode(id, voters, machines.fork(id))
     this.#nemesis = new Nemesis({
       world,
-      random: root.fork(5),
+      plan: this.#plan,
       swarm: this.#swarm,
       network: this.#network,
       nodes: this.#nodes,
       image: () => this.#oracle.metadata.latest,
       diskFails: victim => this.#diskFails(victim),
       trace: what => this.#note(0, `! ${what}`),
+      mark: what => this.#marks.hit(what),
     })
     this.#workload = new Workload(
       {
@@ -132,6 +157,7 @@ export class Simulation {
         history: this.#history,
         oracle: this.#oracle.clients,
         askedToAddVoter: nodeId => this.#oracle.quorum.askedToAdd(nodeId),
+        marks: this.#marks,
         isDraining: false,
         fail: error => this.#fail(error),
       },
@@ -185,19 +211,21 @@ export class Simulation {
         replicaCount: 3,
       })
     this.#runUntil('recovery', recoveryMaxMs, () => picture() === null, picture)
+    const endOf = (topicId: string, partition: number): number =>
+      this.#oracle.logs.log(topicId, partition)?.end ?? 0
+    const stuck = watchReaders(this.#workload, endOf)
+    this.#runUntil('reading on', recoveryMaxMs, () => stuck() === null, stuck)
     this.#note(0, '== drain')
     this.#workload.drain()
     this.#runUntil('drain', recoveryMaxMs, () => this.#workload.isIdle)
     this.#note(0, '== final reads')
     let isRead = false
-    this.#workload
-      .readAll((topicId, partition) => this.#oracle.logs.log(topicId, partition)?.end ?? 0)
-      .then(
-        () => {
-          isRead = true
-        },
-        (error: unknown) => this.#fail(error),
-      )
+    this.#workload.readAll(endOf).then(
+      () => {
+        isRead = true
+      },
+      (error: unknown) => this.#fail(error),
+    )
     this.#runUntil('final reads', recoveryMaxMs, () => isRead)
     this.#oracle.atEnd()
     checkHistory(this.#history)
@@ -236,7 +264,7 @@ export class Simulation {
         log: (from, level, phrase, fields) => this.#log(from, level, phrase, fields),
         failed: error => this.#fail(error),
         halted: (from, error) => {
-          const isExpected = error instanceof ClusterError && error.code === 'DISK_FAILED'
+          const isExpected = error instanceof ClusterError && diskFailures.has(error.code)
           if (!isExpected || !from.hasFailingDisk) return this.#fail(error)
           // Nothing of it can be looked at from now on.
           this.#oracle.stopped(from)
@@ -254,6 +282,7 @@ export class Simulation {
     fields: Readonly<Record<string, unknown>>,
   ): void {
     this.#world.note(phrase.length)
+    this.#marks.logged(phrase, fields)
     if (this.#trace !== null && level !== 'trace') {
       this.#note(node.id, `${level.padEnd(5)} ${phrase} ${fieldsText(fields)}`)
     }
@@ -340,6 +369,19 @@ export class Simulation {
     return true
   }
 
+  /** With what the checkers have counted. */
+  #marksHit(): Readonly<Record<string, number>> {
+    const { electionsFromElr, reassignmentsDone } = this.#oracle.metadata.counts
+    const { reassignmentsCancelled } = this.#workload.admin.counts
+    const counted: Record<string, number> = {
+      'elected: from the ELR': electionsFromElr,
+      'reassignment: done': reassignmentsDone,
+      'reassignment: cancelled': reassignmentsCancelled,
+    }
+    for (const state of this.#oracle.marks) counted[state] = 1
+    return { ...this.#marks.counts, ...counted }
+  }
+
   #outcome(cpuMs: number): Outcome {
     const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
     const { producers, consumers, members, admin } = this.#workload
@@ -367,6 +409,9 @@ export class Simulation {
         truncations: this.#oracle.logs.truncations,
         ...this.#network.counts,
       },
+      marks: this.#marksHit(),
+      states: [...this.#oracle.states],
+      plan: this.#plan,
       trace: this.#trace?.last ?? [],
     }
   }

@@ -15,6 +15,10 @@ export const faultKinds = [
   'slow',
   'clientCut',
   'diskFails',
+  'diskFull',
+  'bridge',
+  'swizzle',
+  'clockJump',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -68,6 +72,10 @@ export function drawSwarm(random: Prng, options: { readonly nodes: number }): Sw
     ['replica.fetch.wait.max.ms', String(random.pick([50, 200, 500]))],
     ['replica.fetch.backoff.ms', String(random.pick([50, 300]))],
     ['replica.fetch.max.bytes', String(random.pick([2_000, 1_048_576]))],
+    ['replica.fetch.response.max.bytes', String(random.pick([4_000, 10_485_760]))],
+    ['fetch.max.bytes', String(random.pick([2_000, 57_671_680]))],
+    ['log.index.size.max.bytes', String(random.pick([64, 10_485_760]))],
+    ['offsets.commit.timeout.ms', String(random.pick([300, 5_000]))],
     ['replica.high.watermark.checkpoint.interval.ms', String(random.pick([300, 2_000, 5_000]))],
     ['log.flush.offset.checkpoint.interval.ms', String(random.pick([700, 3_000, 60_000]))],
     // Segments cannot be smaller than 1 MiB, so they are made to be younger.
@@ -76,6 +84,7 @@ export function drawSwarm(random: Prng, options: { readonly nodes: number }): Sw
     ['log.index.interval.bytes', String(random.pick([200, 4_096]))],
     ['offsets.topic.num.partitions', String(random.pick([1, 3]))],
     ['offsets.topic.replication.factor', '3'],
+    ['offsets.load.buffer.size', String(random.pick([200, 5_242_880]))],
     ['group.initial.rebalance.delay.ms', String(random.pick([0, 200]))],
     ['group.min.session.timeout.ms', '500'],
     ['min.insync.replicas', '2'],

@@ -1,11 +1,11 @@
 /** One process of a campaign: a seed in, its outcome out. */
-import { bugs } from './bugs.ts'
+import { mistakesOf } from './bugs.ts'
 import type { SeedJob } from './campaign.ts'
 import { Simulation } from './simulation.ts'
 
 process.on('message', (job: SeedJob) => {
   const { seed, nodes, seconds, bug } = job
-  const mistakes = bug === null ? {} : bugs[bug]
+  const mistakes = mistakesOf(bug)
   void new Simulation({ seed, nodes, seconds, mistakes })
     .run()
     .then(outcome => process.send?.(outcome))

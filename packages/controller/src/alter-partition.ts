@@ -57,7 +57,7 @@ const givesUp = (brokerId: BrokerId, { newIsr }: Item): boolean =>
 function isEligible({ image, bugs }: Cluster, member: Item['newIsr'][number]): boolean {
   const broker = image.brokers.get(member.brokerId)
   if (!bugs.has('B08') && !isBrokerActive(broker)) return false
-  if (bugs.has('B09') || member.brokerEpoch === unknownEpoch) return true
+  if (member.brokerEpoch === unknownEpoch) return true
   return member.brokerEpoch === broker?.epoch
 }
 

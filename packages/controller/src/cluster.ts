@@ -35,7 +35,7 @@ export interface ControllerConfig {
  * brokers into an ISR, B09 lets in brokers whose epoch the leader does not know, `reassignsUnsynced` takes the target of a
  * reassignment for in sync. The image's own checks stay on.
  */
-export type ControllerBug = 'B08' | 'B09' | 'reassignsUnsynced'
+export type ControllerBug = 'B08' | 'reassignsUnsynced'
 
 /** What a decision may look at. It changes nothing: records are the only way anything changes. */
 export interface Cluster {

@@ -116,15 +116,6 @@ test('without the check of B08 the image itself refuses a fenced replica', async
   await expect(cluster.alterIsr('orders', [1, 2, 3])).rejects.toThrow(AssertionError)
 })
 
-test('without the check of B09 a lossy restart goes unnoticed', async () => {
-  const cluster = await TestCluster.of([1, 2, 3], { bugs: ['B09'] })
-  await cluster.topic('orders', [[1, 2, 3]])
-  const seen = cluster.epoch(3)
-  cluster.kill(3)
-  await cluster.start(3)
-  expect(await cluster.alterIsr('orders', [1, 2, 3], { memberEpoch: seen })).toBe('NONE')
-})
-
 test('the last in-sync replica stays in the ISR when it goes, and leads again when it is back', async () => {
   const cluster = await orders()
   for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)

@@ -22,7 +22,7 @@ export class Consumer {
       await this.#client.sleep(random.between(5, 60))
       await this.#assign(random.chance(1, 400))
       await this.reader.poll()
-      if (random.chance(1, 30)) await this.#askForEnds()
+      if (random.chance(1, 8)) await this.#askForEnds()
     }
   }
 

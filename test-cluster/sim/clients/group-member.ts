@@ -33,6 +33,8 @@ export class GroupMember {
   #committed = new Map<string, number>()
   /** In a generation with an assignment. */
   isStable = false
+  /** What it gave out when it last led: G7. */
+  plan: { readonly generation: number; readonly partitionCount: number } | null = null
   generations = 0
   commits = 0
 
@@ -40,6 +42,10 @@ export class GroupMember {
     this.#client = client
     this.#profile = profile
     this.#reader = new Reader(client, { maxWaitMs: 50, maxBytes: 20_000, fromFollowers: false })
+  }
+
+  get reader(): Reader {
+    return this.#reader
   }
 
   get generation(): number {
@@ -104,6 +110,7 @@ export class GroupMember {
     if (joined === null) return
     if (joined.errorCode === errorCodes.MEMBER_ID_REQUIRED) {
       this.#memberId = joined.memberId
+      this.#client.shared.marks.told('group', joined.errorCode)
       return
     }
     if (this.#failed(joined.errorCode)) return
@@ -132,6 +139,7 @@ export class GroupMember {
     const { topic } = this.#profile
     await this.#client.refresh([topic])
     const partitions = this.#client.topics.get(topic)?.partitions ?? []
+    this.plan = { generation: this.#generation, partitionCount: partitions.length }
     return members.map((memberId, at) => ({
       memberId,
       assignment: encodeConsumerAssignment({
@@ -294,6 +302,7 @@ export class GroupMember {
 
   /** True if the answer was an error; what it means for the membership is drawn from it. */
   #failed(errorCode: number): boolean {
+    this.#client.shared.marks.told('group', errorCode)
     switch (errorCode) {
       case errorCodes.NONE:
         return false

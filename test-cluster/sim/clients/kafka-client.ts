@@ -9,6 +9,7 @@ import {
 import type { Api, Decoded, Encodable, Struct } from '@trimaran/protocol'
 import type { History } from 'trimaran/history'
 import { ClientPort, clientPlace } from '../client-network.ts'
+import type { Marks } from '../marks.ts'
 import type { SimNetwork } from '../network.ts'
 import type { SimNode } from '../node-host.ts'
 import type { World } from '../world.ts'
@@ -27,6 +28,7 @@ export interface ClientWorld {
   readonly oracle: ClientOracle
   /** From now on the node may be a voter of the quorum. */
   askedToAddVoter(nodeId: NodeId): void
+  readonly marks: Marks
   /** Nobody begins anything new. */
   isDraining: boolean
   fail(error: unknown): void

@@ -91,7 +91,8 @@ export class Producer {
         continue
       }
       if (this.#profile.isIdempotent && this.#producerId < 0) {
-        await this.#init()
+        // As clients do: whoever cannot give an id now is not asked again at once.
+        if (!(await this.#init())) await this.#client.sleep(random.between(20, 120))
         continue
       }
       this.#produce(random.pick(known.partitions))
@@ -155,6 +156,7 @@ export class Producer {
       return
     }
     void this.#attempt(address, batch).then(outcome => {
+      if (outcome !== null) this.#client.shared.marks.told('produce', outcome.errorCode)
       if (outcome === null) this.#end(batch, 'unknown', -1)
       else if (outcome.errorCode === 0) this.#end(batch, 'acked', outcome.baseOffset)
       else this.#end(batch, refusals.has(outcome.errorCode) ? 'failed' : 'unknown', -1)
@@ -205,6 +207,7 @@ export class Producer {
   ): boolean {
     if (outcome === null) return false
     const { errorCode, baseOffset } = outcome
+    this.#client.shared.marks.told('produce', errorCode)
     switch (errorCode) {
       case errorCodes.NONE:
       case errorCodes.DUPLICATE_SEQUENCE_NUMBER:
@@ -240,10 +243,17 @@ export class Producer {
     return first !== undefined && ageUs > this.#profile.deliveryTimeoutMs * 1000
   }
 
-  /** Sequence numbers that may or may not be used up cannot be gone on with: a new producer id begins at 0. */
+  /**
+   * Sequence numbers that may or may not be used up cannot be gone on with: a new producer id begins at 0, and so does a
+   * new epoch of the same id (KIP-360).
+   */
   #reset(): void {
     this.#era++
-    this.#producerId = -1
+    const { random, shared } = this.#client
+    if (random.chance(1, 2)) {
+      this.#producerEpoch++
+      shared.marks.hit('producer: new epoch')
+    } else this.#producerId = -1
     for (const line of this.#lines.values()) this.#abandon(line)
     this.#lines.clear()
   }
@@ -326,18 +336,21 @@ export class Producer {
     })
   }
 
-  async #init(): Promise<void> {
+  /** False: no id yet. */
+  async #init(): Promise<boolean> {
     try {
       const answer = await this.#client.call(this.#client.anyNode(), apis.initProducerId, {
         transactionalId: null,
         transactionTimeoutMs: 60_000,
       } as never)
-      if (answer.errorCode !== 0) return
+      if (answer.errorCode !== 0) return false
       this.#producerId = answer.producerId
       this.#producerEpoch = answer.producerEpoch
       this.#client.shared.oracle.producerId(answer.producerId)
+      return true
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error
+      return false
     }
   }
 }

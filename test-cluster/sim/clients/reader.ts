@@ -129,6 +129,7 @@ export class Reader {
           )
           if (position === undefined || asked.get(position) !== position.offset) continue
           if (told.errorCode !== 0) {
+            client.shared.marks.told('fetch', told.errorCode)
             isStale = true
             this.#failed(position, told.errorCode, node)
           } else if (told.divergingEpoch.endOffset >= 0) {
@@ -254,6 +255,7 @@ export async function endOffset(
       { version: 7 },
     )
     const told = answer.topics[0]?.partitions[0]
+    client.shared.marks.told('listOffsets', told?.errorCode ?? 0)
     if (told === undefined || told.errorCode !== 0) return null
     if (timestamp === -1) {
       client.shared.history.endOffsets.push({

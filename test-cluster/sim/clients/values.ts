@@ -15,6 +15,8 @@ export class Values {
   #last = 0
 
   take(count: number): number[] {
-    return Array.from({ length: count }, () => ++this.#last)
+    const values: number[] = []
+    while (values.length < count) values.push(++this.#last)
+    return values
   }
 }

@@ -6,27 +6,31 @@ import type { EndOffset, History } from './history.ts'
  * it is none any more may tell an old end; so a told end counts for its own leader epoch and for all later ones.
  */
 export function* endsThatGoBack(history: History): Generator<Anomaly> {
-  const byPartition = new Map<string, EndOffset[]>()
-  for (const told of history.endOffsets) {
-    const all = byPartition.get(told.partition) ?? []
-    all.push(told)
-    byPartition.set(told.partition, all)
-  }
-  for (const [partition, all] of byPartition) {
-    for (const later of all) {
-      for (const earlier of all) {
-        if (earlier.endedAt >= later.invokedAt || earlier.leaderEpoch > later.leaderEpoch) continue
-        if (later.offset >= earlier.offset) continue
-        yield {
-          id: 'P6',
-          name: 'end-goes-back',
-          what:
-            `${partition} ended at ${earlier.offset} in epoch ${earlier.leaderEpoch}, ` +
-            `then at ${later.offset} in epoch ${later.leaderEpoch}`,
-          partition,
-          values: [],
-          offsets: [earlier.offset, later.offset],
-        }
+  const byPartition = Map.groupBy(history.endOffsets, ({ partition }) => partition)
+  for (const [partition, told] of byPartition) yield* inPartition(partition, told)
+}
+
+/** In the order of time, with the highest end of each leader epoch that was told before: there are few epochs. */
+function* inPartition(partition: string, told: readonly EndOffset[]): Generator<Anomaly> {
+  const byEnd = told.toSorted((a, b) => a.endedAt - b.endedAt)
+  const highest = new Map<number, EndOffset>()
+  let ended = 0
+  for (const later of told.toSorted((a, b) => a.invokedAt - b.invokedAt)) {
+    for (let next = byEnd[ended]; next && next.endedAt < later.invokedAt; next = byEnd[++ended]) {
+      if (next.offset >= (highest.get(next.leaderEpoch)?.offset ?? 0))
+        highest.set(next.leaderEpoch, next)
+    }
+    for (const earlier of highest.values()) {
+      if (earlier.leaderEpoch > later.leaderEpoch || later.offset >= earlier.offset) continue
+      yield {
+        id: 'P6',
+        name: 'end-goes-back',
+        what:
+          `${partition} ended at ${earlier.offset} in epoch ${earlier.leaderEpoch}, ` +
+          `then at ${later.offset} in epoch ${later.leaderEpoch}`,
+        partition,
+        values: [],
+        offsets: [earlier.offset, later.offset],
       }
     }
   }

@@ -1,0 +1,42 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { noticedBy } from './bank/bank.ts'
+import { mistakesOf, needsProcess } from './bugs.ts'
+import { parseScenario, runScenario, shrink } from './shrink.ts'
+import { Simulation } from './simulation.ts'
+
+/** Scenarios that `--shrink` has written: a bug of the bank is noticed in them, what was a bug of the product no more. */
+const regressionsUrl = new URL('regressions/', import.meta.url)
+
+describe.each(readdirSync(regressionsUrl))('%s', name => {
+  const scenario = parseScenario(readFileSync(new URL(name, regressionsUrl), 'utf8'))
+  const { bug, noticedBy: promise } = scenario
+
+  test('without a bug nothing fails', async () => {
+    const { failure } = await runScenario({ ...scenario, bug: null })
+    expect(failure).toBeNull()
+  })
+
+  test.skipIf(bug === null || needsProcess(bug))('with its bug it fails', async () => {
+    const { failure } = await runScenario(scenario)
+    expect(failure && noticedBy(failure)).toBe(promise)
+  })
+})
+
+test('a failing seed is made small, and stays the same failure', { timeout: 60_000 }, async () => {
+  const from = { nodes: 3, seconds: 6, bug: 'noDivergenceCheck' } as const
+  const mistakes = mistakesOf(from.bug)
+  // Of a handful of decisions there is not much to be left out.
+  const decisionsMin = 6
+  for (let seed = 1; seed <= 100; seed++) {
+    const { failure, plan } = await new Simulation({ ...from, seed, mistakes }).run()
+    if (failure === null || plan.length < decisionsMin) continue
+    const scenario = await shrink({ ...from, seed }, () => {})
+    expect(scenario?.noticedBy).toBe(noticedBy(failure))
+    expect(scenario?.plan.length).toBeLessThan(plan.length)
+    const again = await runScenario(parseScenario(JSON.stringify(scenario)))
+    expect(again.failure && noticedBy(again.failure)).toBe(scenario?.noticedBy)
+    return
+  }
+  expect.unreachable('no seed fails')
+})
