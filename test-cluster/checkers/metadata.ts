@@ -1,5 +1,5 @@
 import type { NodeId, Offset } from '@trimaran/common'
-import { encodeSnapshot } from '@trimaran/metadata'
+import { encodeSnapshot, isBrokerActive } from '@trimaran/metadata'
 import type { Image, PartitionImage, TopicImage } from '@trimaran/metadata'
 import type { NodeView } from './cluster-view.ts'
 import { violated } from './violation.ts'
@@ -18,7 +18,7 @@ const fnv = (bytes: Uint8Array): number => {
  *
  * M1: at one offset all images are the same. M2: a node's image never goes back. M3: epochs of partitions and brokers
  * never decrease, and a topic id is never used again. M4: a topic is there with all its partitions, or not at all.
- * P2: the leader is in the ISR, the ISR among the replicas, ISR and ELR apart, no ELR while the ISR is large enough; a
+ * P2: the leader is in the ISR and does not stop while another could lead, the ISR among the replicas, ISR and ELR apart, no ELR while the ISR is large enough; a
  * reassignment ends as soon as its whole target is in sync.
  */
 export class MetadataChecker {
@@ -72,7 +72,10 @@ export class MetadataChecker {
   }
 
   #checkLatest(image: Image): void {
-    for (const { id, epoch } of image.brokers.values()) {
+    const former = this.latest.brokers
+    for (const { id, epoch, inControlledShutdown } of image.brokers.values()) {
+      // Its topics need not change with it.
+      if (inControlledShutdown && former.get(id)?.inControlledShutdown !== true) checkLeaders(image)
       const before = this.#brokerEpochs.get(id) ?? -1
       if (epoch < before) violated('M3', `broker ${id} goes back from epoch ${before} to ${epoch}`)
       this.#brokerEpochs.set(id, epoch)
@@ -171,10 +174,21 @@ function checkPartition(name: string, partition: PartitionImage, minIsr: number)
   }
 }
 
+function checkLeaders(image: Image): void {
+  for (const { name, partitions } of image.topicsById.values()) {
+    for (const partition of partitions)
+      checkLeader(`${name}-${partition.partition}`, partition, image)
+  }
+}
+
 function checkLeader(name: string, { leader, isr }: PartitionImage, image: Image): void {
   if (leader < 0) return
   const broker = image.brokers.get(leader)
   if (broker === undefined || broker.fenced) violated('P2', `${name}: leader ${leader} is fenced`)
+  const heir = isr.find(id => id !== leader && isBrokerActive(image.brokers.get(id)))
+  if (broker?.inControlledShutdown === true && heir !== undefined) {
+    violated('P2', `${name}: leader ${leader} is stopping, and ${heir} is in sync`)
+  }
   for (const id of isr) {
     const member = image.brokers.get(id)
     if (member === undefined || member.fenced)

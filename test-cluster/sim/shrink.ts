@@ -23,7 +23,7 @@ export interface Scenario {
 }
 
 /** Runs of the simulator that a shrinking may take. */
-const runsMax = 250
+const usualRunsMax = 250
 
 export const runScenario = (
   { seed, nodes, seconds, bug, trims, plan }: Omit<Scenario, 'title' | 'noticedBy'>,
@@ -40,12 +40,13 @@ export const runScenario = (
   }).run()
 
 /**
- * Makes a failing seed small: no more time than until it fails, then without clients and troubles that it does not need, then
- * without all harm that it does not need (ddmin). Null: it does not fail.
+ * Makes a failing seed small: no more time than until it fails, then without all harm that it does not need (ddmin), then
+ * without clients and troubles that it does not need. Null: it does not fail.
  */
 export async function shrink(
   from: Pick<Scenario, 'seed' | 'nodes' | 'seconds' | 'bug'>,
   say: (line: string) => void,
+  runsMax: number = usualRunsMax,
 ): Promise<Scenario | null> {
   const { seed, nodes, seconds, bug } = from
   const first = await new Simulation({ seed, nodes, seconds, mistakes: mistakesOf(bug) }).run()
@@ -74,11 +75,11 @@ export async function shrink(
     if (!(await attempt({ seconds: less, plan: before(best.plan, less) }))) less++
     else less = Math.ceil(less / 2)
   }
-  for (const trim of trimNames) await attempt({ trims: [...best.trims, trim] })
   await leaveOut(
     () => best.plan,
     plan => attempt({ plan }),
   )
+  for (const trim of trimNames) await attempt({ trims: [...best.trims, trim] })
   say(
     `after ${runs} runs: ${best.plan.length} decisions, ${best.seconds} s, without ${best.trims.join(', ') || 'anything less'}`,
   )

@@ -13,6 +13,8 @@ export interface Finding {
   readonly rule: string
   /** Counted from seed 1; null: not noticed. */
   readonly seeds: number | null
+  /** So many seeds did not notice, if none did: `--missing` goes on from there. */
+  readonly tried?: number
   /** With faults, of each seed. */
   readonly seconds: number
   /** The promise that broke first: of the README's table, or assertion, liveness, log, crash. */
@@ -50,6 +52,7 @@ export async function find(bug: BugName, options: RunOptions): Promise<Finding> 
     bug,
     ...describeBug(bug),
     seeds: found?.seed ?? null,
+    ...(found === null && { tried: options.from + options.seeds - 1 }),
     seconds: options.seconds,
     noticedBy: found === null ? null : noticedBy(found.failure),
     message: found?.failure.message.split('\n')[0]?.slice(0, messageMax) ?? '',
@@ -68,7 +71,8 @@ export async function renewBank(options: RunOptions, say: (line: string) => void
   let unnoticed = 0
   const work = async (): Promise<void> => {
     for (let bug = left.shift(); bug !== undefined; bug = left.shift()) {
-      const finding = await find(bug, options)
+      const from = options.missing ? (before.get(bug)?.tried ?? 0) + 1 : options.from
+      const finding = await find(bug, { ...options, from })
       const { seeds, noticedBy: who, message } = finding
       if (seeds === null) unnoticed++
       say(seeds === null ? `${bug}: NOT NOTICED` : `${bug}: ${seeds} seeds, ${who}: ${message}`)

@@ -6,6 +6,7 @@ const at =
 const controller = at('controller/src/controller.ts')
 const brokers = at('controller/src/brokers.ts')
 const quorum = at('raft/src/quorum.ts')
+const view = at('raft/src/log-view.ts')
 const leading = at('raft/src/replication.ts')
 const following = at('raft/src/following.ts')
 const transitions = at('raft/src/transitions.ts')
@@ -28,7 +29,19 @@ export const controlMutations = {
     edits: [
       quorum(
         'this.log.dropPrefix(this.snapshot.id)',
-        'this.log.dropPrefix({ endOffset: this.highWatermark, epoch: this.log.epochBefore(this.highWatermark) })',
+        'this.log.dropPrefix({ endOffset: this.log.endOffset, epoch: this.log.lastEpoch })',
+      ),
+    ],
+  },
+  B30: {
+    row: 'B30',
+    rule: 'the metadata log is cut one entry further than the snapshot reaches',
+    edits: [
+      view(
+        `this.#entries.splice(0, snapshot.endOffset - this.#startOffset)
+    this.#startOffset = snapshot.endOffset`,
+        `this.#entries.splice(0, snapshot.endOffset + 1 - this.#startOffset)
+    this.#startOffset = snapshot.endOffset + 1`,
       ),
     ],
   },

@@ -13,6 +13,13 @@ const groups = at('broker/src/groups.ts')
 
 /** The group coordinator. */
 export const groupMutations = {
+  B27: {
+    row: 'B27',
+    rule: 'a coordinator that is elected begins with nothing',
+    edits: [
+      loader('if (next >= end) return this.#loaded()', 'if (end >= 0) return this.#loaded()'),
+    ],
+  },
   B35: {
     row: 'B35',
     rule: 'a write of the coordinator that is refused leaves its group waiting for ever (KAFKA-7519)',

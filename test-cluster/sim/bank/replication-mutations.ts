@@ -74,6 +74,10 @@ export const replicationMutations = {
         this.#isInFlight = false`,
         '      (error: unknown) => {\n        if (error instanceof ClusterError) return',
       ),
+      queue(
+        'else this.#failed(items, false, { errorCode: answer.errorCode })',
+        'else this.#isInFlight = true',
+      ),
     ],
   },
   B11: {
@@ -141,6 +145,16 @@ export const replicationMutations = {
     row: 'B71',
     rule: 'a log that is deleted while it is flushed is flushed again and again (KAFKA-15391)',
     edits: [flusher('if (log.isClosed) return', '')],
+  },
+  B75: {
+    row: 'B75',
+    rule: 'a broker that does not lead answers with an error that producers take for the end (KAFKA-14034)',
+    edits: [
+      leaderSide(
+        'if (!leading) return refused(errorCodes.NOT_LEADER_OR_FOLLOWER, partition.currentLeader)',
+        'if (!leading) return refused(errorCodes.INVALID_PRODUCER_EPOCH, partition.currentLeader)',
+      ),
+    ],
   },
   acksBelowMinIsr: {
     row: null,
