@@ -60,6 +60,16 @@ export const controlMutations = {
       controller('      view: image,\n', '      view: this.kept ?? image,\n'),
     ],
   },
+  B53: {
+    row: 'B53',
+    rule: 'a broker counts as caught up only when it is ahead of everything, so that it stays fenced (KAFKA-13959)',
+    edits: [
+      brokers(
+        'const isCaughtUp = request.metadataOffset > broker.epoch',
+        'const isCaughtUp = request.metadataOffset > cluster.image.endOffset',
+      ),
+    ],
+  },
   B54: {
     row: 'B54',
     rule: 'a new incarnation of a broker is given the epoch of the former one (KAFKA-16952)',

@@ -5,6 +5,7 @@ const at =
   (find: string, replace: string): Edit => ({ file: `log/src/${file}`, find, replace })
 const log = at('stored-log.ts')
 const flusher = at('flusher.ts')
+const recovery = at('recovery.ts')
 const directory = at('log-directory.ts')
 const producers = at('producer-state.ts')
 const checkpoints = at('directory-checkpoints.ts')
@@ -47,6 +48,16 @@ export const logMutations = {
       producers(
         '      entry.batches = []\n    }\n    entry.lastTimestampMs',
         '    }\n    entry.lastTimestampMs',
+      ),
+    ],
+  },
+  B36: {
+    row: 'B36',
+    rule: 'producers are forgotten when a log is opened, long before their time (KAFKA-9144)',
+    edits: [
+      recovery(
+        'producers.expire(options.context.clock.wallMs(), options.config.producerIdExpirationMs)',
+        'producers.expire(options.context.clock.wallMs(), -1e12)',
       ),
     ],
   },
