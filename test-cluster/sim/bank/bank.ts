@@ -78,11 +78,11 @@ export async function renewBank(options: RunOptions, say: (line: string) => void
       say(seeds === null ? `${bug}: NOT NOTICED` : `${bug}: ${seeds} seeds, ${who}: ${message}`)
       // Others may look for other bugs at the same time.
       const findings = stored().set(bug, finding)
-      const known = bugNames.flatMap(name => findings.get(name) ?? [])
-      writeBank({ findings: known })
+      writeBank(findings)
     }
   }
   await Promise.all(Array.from({ length: options.workers }, work))
+  writeBank(stored())
   return unnoticed > 0 ? 1 : 0
 }
 
@@ -94,7 +94,11 @@ function storedFindings(): readonly Finding[] {
   }
 }
 
-function writeBank(bank: Bank): void {
+function writeBank(found: ReadonlyMap<BugName, Finding>): void {
+  const findings = bugNames.flatMap(bug => found.get(bug) ?? [])
+  const bank: Bank = {
+    findings: findings.map(finding => ({ ...finding, ...describeBug(finding.bug) })),
+  }
   writeFileSync(bankUrl, `${JSON.stringify(bank, null, 2)}\n`)
   const record = readFileSync(recordUrl, 'utf8')
   writeFileSync(recordUrl, withTable(record, tableOf(bank)))
