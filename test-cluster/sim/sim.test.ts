@@ -6,19 +6,23 @@ import type { Outcome } from './simulation.ts'
 const simulate = (seed: number): Promise<Outcome> =>
   new Simulation({ seed, nodes: 3, seconds: 6 }).run()
 
-test('a handful of clusters keeps every promise under faults and is well again afterwards', async () => {
-  let acked = 0
-  let faults = 0
-  for (let seed = 1; seed <= 8; seed++) {
-    const outcome = await simulate(seed)
-    expect(outcome.failure, `seed ${seed}`).toBeNull()
-    acked += outcome.counts['ackedRecords'] ?? 0
-    for (const count of Object.values(outcome.faults)) faults += count
-  }
-  // A run in which nothing happens proves nothing.
-  expect(acked).toBeGreaterThan(500)
-  expect(faults).toBeGreaterThan(10)
-})
+test(
+  'a handful of clusters keeps every promise under faults and is well again afterwards',
+  { timeout: 120_000 },
+  async () => {
+    let acked = 0
+    let faults = 0
+    for (let seed = 1; seed <= 8; seed++) {
+      const outcome = await simulate(seed)
+      expect(outcome.failure, `seed ${seed}`).toBeNull()
+      acked += outcome.counts['ackedRecords'] ?? 0
+      for (const count of Object.values(outcome.faults)) faults += count
+    }
+    // A run in which nothing happens proves nothing.
+    expect(acked).toBeGreaterThan(500)
+    expect(faults).toBeGreaterThan(10)
+  },
+)
 
 test('partitions move between five brokers under faults, and every move comes to its end', async () => {
   const counts = { reassignmentsBegun: 0, reassignmentsDone: 0, reassignmentsCancelled: 0 }
