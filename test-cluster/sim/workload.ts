@@ -205,7 +205,9 @@ export class Workload {
       await client.sleep(5)
     }
     for (const { topicId, partition } of addresses) {
-      this.#shared.history.finallyRead.add(`${topicId}/${partition}`)
+      const name = `${topicId}/${partition}`
+      this.#shared.history.finallyRead.add(name)
+      this.#shared.history.finalStreams.set(name, reader.stream)
     }
   }
 

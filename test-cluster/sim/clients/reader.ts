@@ -41,6 +41,11 @@ export class Reader {
     this.#stream = client.name
   }
 
+  /** What is read since the last `seek`. */
+  get stream(): string {
+    return this.#stream
+  }
+
   /** Forgets all positions: what is read from now on is another stream. */
   seek(positions: readonly Position[]): void {
     this.#stream = `${this.#client.name}#${++this.#seeks}`
