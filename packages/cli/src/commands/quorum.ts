@@ -22,7 +22,7 @@ export interface Quorum {
   readonly observers: readonly QuorumMember[]
 }
 
-/** As its leader tells it. */
+/** As its leader tells it; voters and observers each in the order of their ids. */
 export async function describedQuorum(client: ClusterClient): Promise<Quorum> {
   const answer = await client.request(apis.describeQuorum, {
     topics: [{ topicName: '__cluster_metadata', partitions: [{ partitionIndex: 0 }] }],
@@ -51,10 +51,12 @@ export async function describedQuorum(client: ClusterClient): Promise<Quorum> {
     leaderId,
     leaderEpoch,
     highWatermark,
-    voters: quorum.currentVoters.map(member),
-    observers: quorum.observers.map(member),
+    voters: quorum.currentVoters.map(member).toSorted(byId),
+    observers: quorum.observers.map(member).toSorted(byId),
   }
 }
+
+const byId = (a: QuorumMember, b: QuorumMember): number => a.id - b.id
 
 const ago = (timestampMs: number, nowMs: number): string =>
   timestampMs < 0 ? '-' : `${Math.max(0, nowMs - timestampMs)} ms ago`
