@@ -48,6 +48,8 @@ class Line {
   nextOrdinal = 0
   readonly queue: Batch[] = []
   isBusy = false
+  /** Of the newest leader that has acknowledged anything. */
+  ackedEpoch = -1
 
   constructor(topicId: string, partition: number) {
     this.topicId = topicId
@@ -183,7 +185,9 @@ export class Producer {
         const round = this.#round(line)
         const outcomes = await Promise.all(round.map(batch => this.#attempt(address, batch)))
         if (era !== this.#era) break
-        const isDone = round.map((batch, at) => this.#judge(line, batch, outcomes[at] ?? null))
+        const isDone = round.map((batch, at) =>
+          this.#judge(line, batch, address.leaderEpoch, outcomes[at] ?? null),
+        )
         if (era !== this.#era) break
         if (isDone.every(Boolean)) continue
       }
@@ -203,6 +207,7 @@ export class Producer {
   #judge(
     line: Line,
     batch: Batch,
+    leaderEpoch: number,
     outcome: { errorCode: number; baseOffset: number } | null,
   ): boolean {
     if (outcome === null) return false
@@ -211,6 +216,7 @@ export class Producer {
     switch (errorCode) {
       case errorCodes.NONE:
       case errorCodes.DUPLICATE_SEQUENCE_NUMBER:
+        line.ackedEpoch = Math.max(line.ackedEpoch, leaderEpoch)
         line.queue.splice(line.queue.indexOf(batch), 1)
         this.#end(batch, 'acked', errorCode === 0 ? baseOffset : -1)
         return true
@@ -218,6 +224,8 @@ export class Producer {
       case errorCodes.UNKNOWN_PRODUCER_ID:
         // Behind a batch that failed it is to be expected.
         if (line.queue[0] !== batch) return false
+        // One that is cut off and does not know yet that another one leads has missed what that one has acknowledged.
+        if (leaderEpoch < line.ackedEpoch) return false
         // A leader without any state of the producer takes whatever sequence comes first, as Kafka does: if the first
         // batch was refused and the second one not, then the first one comes too late. The producer begins anew.
         if (batch.sequence === 0) {

@@ -130,8 +130,8 @@ export class QuorumChecker {
   readonly #nodes = new Map<number, Watched>()
   /** Whom each node has voted for, by epoch, as it told. */
   readonly #votes = new Map<number, Map<number, Set<number>>>()
-  /** Who was asked to be a voter. */
-  readonly #asked = new Set<number>()
+  /** How often each was asked to be a voter without having become one: a request may be on its way for long. */
+  readonly #asked = new Map<number, number>()
   readonly #fetchTimeoutMs: number
   readonly #leaderOf = new Map<number, { nodeId: number; incarnation: number }>()
   readonly #byOffsetAndEpoch = new Map<number, number>()
@@ -172,11 +172,11 @@ export class QuorumChecker {
 
   /** An operator wants the node to be a voter. */
   askedToAdd(nodeId: number): void {
-    this.#asked.add(nodeId)
+    this.#asked.set(nodeId, (this.#asked.get(nodeId) ?? 0) + 1)
   }
 
   notAsked(nodeId: number): void {
-    this.#asked.delete(nodeId)
+    this.#asked.set(nodeId, (this.#asked.get(nodeId) ?? 0) - 1)
   }
 
   /** The node asks its disk for this; it is not durable yet. */
@@ -225,8 +225,10 @@ export class QuorumChecker {
       }
       this.voterChanges += added.length + removed.length
       for (const { nodeId: id } of added) {
-        if (lost.some(each => each.nodeId === id) || this.#asked.delete(id)) continue
-        violated('R16', `leader ${nodeId} makes ${id} a voter, which nobody asked for`)
+        if (lost.some(each => each.nodeId === id)) continue
+        if ((this.#asked.get(id) ?? 0) <= 0)
+          violated('R16', `leader ${nodeId} makes ${id} a voter, which nobody asked for`)
+        this.notAsked(id)
       }
     }
   }
