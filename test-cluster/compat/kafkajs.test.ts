@@ -75,7 +75,12 @@ test('the admin client creates, lists, describes, grows and deletes topics', asy
   expect(await admin.createTopics({ topics: [{ topic: 'made' }] })).toBe(false)
   expect(await admin.listTopics()).toContain('made')
   await admin.createPartitions({ topicPartitions: [{ topic: 'made', count: 5 }] })
-  const [topic] = (await admin.fetchTopicMetadata({ topics: ['made'] })).topics
+  // Each question goes to any broker, and what one knows reaches the others a moment later, as with Kafka.
+  let [topic] = (await admin.fetchTopicMetadata({ topics: ['made'] })).topics
+  await until('whoever is asked has five partitions', async () => {
+    ;[topic] = (await admin.fetchTopicMetadata({ topics: ['made'] })).topics
+    return topic?.partitions.length === 5
+  })
   expect(topic?.partitions.map(partition => partition.partitionId).toSorted()).toEqual([
     0, 1, 2, 3, 4,
   ])
@@ -84,7 +89,7 @@ test('the admin client creates, lists, describes, grows and deletes topics', asy
     expect(isr).toContain(leader)
   }
   await admin.deleteTopics({ topics: ['made'] })
-  expect(await admin.listTopics()).not.toContain('made')
+  await until('the topic is gone', async () => !(await admin.listTopics()).includes('made'))
 })
 
 test('the admin client describes the cluster, and reads and changes the settings of a topic', async () => {
