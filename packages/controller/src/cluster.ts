@@ -32,8 +32,7 @@ export interface ControllerConfig {
 
 /**
  * Checks that a test may switch off, to see that it finds the bug (reliability.md §6): B08 lets fenced and shutting-down
- * brokers into an ISR, B09 lets in brokers whose epoch the leader does not know, `reassignsUnsynced` takes the target of a
- * reassignment for in sync. The image's own checks stay on.
+ * brokers into an ISR, `reassignsUnsynced` takes the target of a reassignment for in sync. The image's own checks stay on.
  */
 export type ControllerBug = 'B08' | 'reassignsUnsynced'
 

@@ -1,3 +1,4 @@
+import { zeroUuid } from '@trimaran/common'
 import type { NodeId, Offset, Uuid } from '@trimaran/common'
 import { type ControllerRequests, errorCodes, type Outcome } from '@trimaran/metadata'
 import type { Cluster, Decision } from './cluster.ts'
@@ -33,14 +34,11 @@ export type VoterChangeBegun = { readonly endOffset: Offset } | VoterRefusal
 type AddRequest = ControllerRequests['addRaftVoter']['request']
 type RemoveRequest = ControllerRequests['removeRaftVoter']['request']
 
-/** In Kafka's requests: none. */
-const noDirectory = 'AAAAAAAAAAAAAAAAAAAAAA'
-
 export function addRaftVoter(cluster: Cluster, request: AddRequest): Decision<Outcome> {
   const { nodeId, directoryId, host, port, waitsForCommit } = request
   const mistake = mistakeOf(cluster, request)
   if (mistake !== null) return refused(mistake)
-  if (directoryId === noDirectory) {
+  if (directoryId === zeroUuid) {
     return refused(
       invalid(`A voter is a node id with a directory id, and node ${nodeId} is given without one.`),
     )
@@ -53,7 +51,7 @@ export function removeRaftVoter(cluster: Cluster, request: RemoveRequest): Decis
   const { nodeId, directoryId } = request
   const mistake = mistakeOf(cluster, request)
   if (mistake !== null) return refused(mistake)
-  const known = directoryId === noDirectory ? null : directoryId
+  const known = directoryId === zeroUuid ? null : directoryId
   return begin(cluster, { kind: 'remove', nodeId, directoryId: known }, true)
 }
 

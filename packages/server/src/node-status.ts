@@ -1,3 +1,4 @@
+import { zeroUuid } from '@trimaran/common'
 import type { BrokerId, Clock, NodeId, Offset, TopicId } from '@trimaran/common'
 import type { Broker, HostedPartition, LifecycleState, ReplicationStatus } from '@trimaran/broker'
 import type { ControllerRequests, Image, QuorumReplica } from '@trimaran/metadata'
@@ -195,7 +196,7 @@ export function describeQuorum(
     return {
       isVoter: replica.isVoter,
       nodeId: replica.nodeId,
-      directoryId: replica.directoryId ?? NO_DIRECTORY,
+      directoryId: replica.directoryId ?? zeroUuid,
       host: place?.host ?? '',
       port: place?.port ?? 0,
       logEndOffset: replica.endOffset,
@@ -219,12 +220,10 @@ export function describeQuorum(
 
 const toUnheard = ({ nodeId, directoryId, host, port }: Voter): QuorumReplica => ({
   nodeId,
-  directoryId: directoryId ?? NO_DIRECTORY,
+  directoryId: directoryId ?? zeroUuid,
   host,
   port,
   logEndOffset: -1,
   lastFetchTimestampMs: -1,
   lastCaughtUpTimestampMs: -1,
 })
-
-const NO_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAA'

@@ -293,14 +293,16 @@ export class ReplicaManager implements Replicas {
       if (image.leader === brokerId) this.#lostLeaderships.giveUp(topicId, image.partition)
       return true
     }
-    this.#beginAnew(topicId, topicName, image.partition)
+    this.#beginAnew(topicId, topicName, image.partition, damaged.error)
     return false
   }
 
-  #beginAnew(topicId: TopicId, topic: string, partition: number): void {
+  /** The error, unless it has been told when it was found. */
+  #beginAnew(topicId: TopicId, topic: string, partition: number, err?: ClusterError): void {
     this.#options.logs.setAside(topicId, partition)
     this.#damage.begun(topicId, partition)
-    this.#context.logEvent('warn', 'damaged replica begins anew', { topic, partition })
+    const fields = { topic, partition, ...(err && { err }) }
+    this.#context.logEvent('warn', 'damaged replica begins anew', fields)
   }
 
   #unhost(topicId: TopicId, number: number): void {

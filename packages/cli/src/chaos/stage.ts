@@ -1,3 +1,4 @@
+import { zeroUuid } from '@trimaran/common'
 import { apis } from '@trimaran/protocol'
 import { withClient } from '../client/cluster-client.ts'
 import { signal } from '../local-cluster/processes.ts'
@@ -149,7 +150,7 @@ async function leaveTopic(
   if (!kept) return [dim(`What was written is in the topic ${name}, if the run came to make it.`)]
   await withClient({ bootstrapServer }, client =>
     client.request(apis.deleteTopics, {
-      topics: [{ name, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }],
+      topics: [{ name, topicId: zeroUuid }],
       topicNames: [name],
       timeoutMs: 30_000,
     }),

@@ -1,6 +1,7 @@
-import { ClusterError, uuidFromBytes } from '@trimaran/common'
+import { ClusterError, uuidFromBytes, zeroUuid } from '@trimaran/common'
 import type { LogEvent, NodeId } from '@trimaran/common'
 import type { ControllerRequests, Image } from '@trimaran/metadata'
+import { errorCodes } from '@trimaran/protocol'
 import { storedClusterId } from '../config/data-directory.ts'
 import type { VoterAddress } from '../config/listeners.ts'
 import type { ClusterNode } from '../node.ts'
@@ -23,8 +24,6 @@ const START_TIMEOUT_MS = 30_000
 const TOPIC_TIMEOUT_MS = 30_000
 /** What keeps the voters from changing is over within a few round trips. */
 const VOTER_RETRY_MS = 20
-const REQUEST_TIMED_OUT = 7
-const NO_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAA'
 /** Turns of the event loop without a frame or a write on its way, after which what the clock set off is taken to be done. */
 const QUIET_TURNS = 3
 /** What does not arrive holds the clock up no longer than this. */
@@ -174,7 +173,7 @@ export class Cluster implements AsyncDisposable {
   async removeVoter(nodeId: NodeId): Promise<void> {
     const voters = this.#newest()?.raft.status.voters
     const voter = voters?.find(each => each.nodeId === nodeId)
-    const directoryId = voter?.directoryId ?? NO_DIRECTORY
+    const directoryId = voter?.directoryId ?? zeroUuid
     await this.#changeVoters('removeRaftVoter', { clusterId: null, nodeId, directoryId })
   }
 
@@ -365,7 +364,7 @@ export class Cluster implements AsyncDisposable {
           START_TIMEOUT_MS,
         )
         if (errorCode === 0) return
-        if (errorCode !== REQUEST_TIMED_OUT || systemClock.monotonicMs() > untilMs) {
+        if (errorCode !== errorCodes.REQUEST_TIMED_OUT || systemClock.monotonicMs() > untilMs) {
           throw new ClusterError('BAD_CONFIG', errorMessage ?? `error ${errorCode}`)
         }
       } else if (systemClock.monotonicMs() > untilMs)

@@ -19,7 +19,7 @@ import {
 } from './listeners.ts'
 import type { NamedAddress, VoterAddress } from './listeners.ts'
 import { parseProperties } from './properties-file.ts'
-import { controllerListener, controllerNames, quorumOf } from './quorum.ts'
+import { controllerListener, controllerNames, DEFAULT_NODE_PORT, quorumOf } from './quorum.ts'
 import type { HostPort, QuorumConfig } from './quorum.ts'
 
 export interface ServerConfig {
@@ -68,7 +68,6 @@ export interface ConfigSources {
 }
 
 const DEFAULT_BROKER_PORT = 9092
-const DEFAULT_NODE_PORT = 9093
 /** Kafka's /tmp/kafka-logs is emptied by many systems at boot. */
 const DEFAULT_DATA_DIRECTORY = 'data'
 /**

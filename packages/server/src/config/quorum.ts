@@ -18,7 +18,7 @@ export interface QuorumConfig {
 
 const votersKey = 'controller.quorum.voters'
 const serversKey = 'controller.quorum.bootstrap.servers'
-const DEFAULT_NODE_PORT = 9093
+export const DEFAULT_NODE_PORT = 9093
 
 /**
  * `controller.quorum.voters` names who a new quorum begins with. Without it, `controller.quorum.bootstrap.servers` says where to
