@@ -55,7 +55,8 @@ export class QuorumProperties {
     this.#checker.delivered(from, to, message, this.#nowMs())
   }
 
-  afterEvent(isStandingStill: (nodeId: NodeId) => boolean): void {
-    this.#checker.afterEvent(this.#nowMs(), isStandingStill)
+  /** Of `nodeId`: nobody else can have changed. */
+  afterEvent(nodeId: NodeId, isStandingStill: (nodeId: NodeId) => boolean): void {
+    this.#checker.afterEvent(this.#nowMs(), isStandingStill, nodeId)
   }
 }

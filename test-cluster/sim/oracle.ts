@@ -63,12 +63,14 @@ export class Oracle {
     this.quorum.stopped(node.id)
   }
 
+  readonly #isStandingStill = (id: NodeId): boolean =>
+    (this.#nodes[id - 1]?.owner.pausedUntilUs ?? 0) >= this.#world.nowUs
+
   /** `nodeId` had an event; 0: nobody had. */
   afterEvent(nodeId: NodeId): void {
     const view = this.#views.get(nodeId)
     if (view === undefined) return
-    const { nowUs } = this.#world
-    this.quorum.afterEvent(id => (this.#nodes[id - 1]?.owner.pausedUntilUs ?? 0) >= nowUs)
+    this.quorum.afterEvent(nodeId, this.#isStandingStill)
     const isNews = this.metadata.look(view)
     this.logs.look(view)
     const image = this.metadata.latest

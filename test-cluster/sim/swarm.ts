@@ -69,7 +69,7 @@ export function drawSwarm(random: Prng, options: { readonly nodes: number }): Sw
     ['controller.quorum.fetch.timeout.ms', String(fetchTimeoutMs)],
     ['controller.quorum.election.backoff.max.ms', String(random.pick([300, 1_000]))],
     ['replica.lag.time.max.ms', String(random.pick([300, 1_000, 3_000]))],
-    ['replica.fetch.wait.max.ms', String(random.pick([50, 200, 500]))],
+    ['replica.fetch.wait.max.ms', String(random.pick([100, 200, 500]))],
     ['replica.fetch.backoff.ms', String(random.pick([50, 300]))],
     ['replica.fetch.max.bytes', String(random.pick([2_000, 1_048_576]))],
     ['replica.fetch.response.max.bytes', String(random.pick([4_000, 10_485_760]))],

@@ -2,13 +2,15 @@
 const numberBytes = 4
 
 export function encodeValue(value: number, fillerBytes: number): Uint8Array {
-  const bytes = new Uint8Array(numberBytes + fillerBytes)
-  new DataView(bytes.buffer).setUint32(0, value)
-  return bytes
+  const bytes = Buffer.allocUnsafe(numberBytes + fillerBytes)
+  bytes.writeUInt32BE(value)
+  return bytes.fill(0, numberBytes)
 }
 
 export function decodeValue(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0)
+  let value = 0
+  for (let at = 0; at < numberBytes; at++) value = value * 256 + (bytes[at] as number)
+  return value
 }
 
 export class Values {

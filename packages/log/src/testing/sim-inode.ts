@@ -38,7 +38,8 @@ export class SimInode {
     }
     this.#buffer.set(data, at)
     this.#sizeBytes = end
-    this.#pending.push({ kind: 'write', at, data: data.slice() })
+    // A view: what was written is never written over, a truncated file gets a buffer of its own.
+    this.#pending.push({ kind: 'write', at, data: this.#buffer.subarray(at, end) })
   }
 
   truncate(sizeBytes: number): void {

@@ -34,6 +34,8 @@ class Chain {
     readonly set: VoterSet | null
   }[] = []
   #baseSet = noVoters
+  /** Null: not looked up since the log changed. */
+  #set: VoterSet | null = null
   readonly #committed: readonly number[]
   readonly #onAppend: (offset: number, epoch: number, hash: number) => void
 
@@ -61,7 +63,8 @@ class Chain {
 
   /** In force at the end of the log. */
   get set(): VoterSet {
-    return this.hashes.findLast(({ set }) => set !== null)?.set ?? this.#baseSet
+    this.#set ??= this.hashes.findLast(({ set }) => set !== null)?.set ?? this.#baseSet
+    return this.#set
   }
 
   /** Of the voters, after the snapshot; −1: none. */
@@ -71,6 +74,7 @@ class Chain {
   }
 
   apply(write: QuorumWrite): void {
+    this.#set = null
     if (write.truncateTo !== undefined) {
       this.hashes.length = Math.min(this.hashes.length, Math.max(0, write.truncateTo - this.base))
     }
@@ -91,12 +95,14 @@ class Chain {
     this.base = 0
     this.hashes = []
     this.#baseSet = noVoters
+    this.#set = null
   }
 
   copyOf(other: Chain): void {
     this.base = other.base
     this.hashes = [...other.hashes]
     this.#baseSet = other.#baseSet
+    this.#set = null
   }
 }
 
@@ -304,21 +310,29 @@ export class QuorumChecker {
     return this.#node(nodeId).appliedHash
   }
 
-  afterEvent(nowMs: number, standsStill: (nodeId: number) => boolean): void {
-    for (const node of this.#nodes.values()) {
-      if (node.driver === null) continue
-      const { state } = node.driver.core
-      if (state.epoch < node.epochSeen && state.epoch < node.vote.epoch) {
-        violated('R3', `node ${node.nodeId} is back in epoch ${state.epoch}`)
-      }
-      node.epochSeen = state.epoch
-      if (state.role.kind === 'leader') {
-        this.#checkLeader(node, state.epoch, nowMs)
-        if (!standsStill(node.nodeId)) this.#checkQuorum(node, state.epoch, nowMs)
-      } else node.wasLeaderOf = null
-      if (state.highWatermark !== node.highWatermark) this.#checkCommit(node)
-      if (state.highWatermark > state.log.endOffset) violated('R9', 'high watermark above the log')
+  /** All nodes, or the only one that can have changed. */
+  afterEvent(nowMs: number, standsStill: (nodeId: number) => boolean, only?: number): void {
+    if (only === undefined) {
+      for (const node of this.#nodes.values()) this.#look(node, nowMs, standsStill)
+      return
     }
+    const node = this.#nodes.get(only)
+    if (node !== undefined) this.#look(node, nowMs, standsStill)
+  }
+
+  #look(node: Watched, nowMs: number, standsStill: (nodeId: number) => boolean): void {
+    if (node.driver === null) return
+    const { state } = node.driver.core
+    if (state.epoch < node.epochSeen && state.epoch < node.vote.epoch) {
+      violated('R3', `node ${node.nodeId} is back in epoch ${state.epoch}`)
+    }
+    node.epochSeen = state.epoch
+    if (state.role.kind === 'leader') {
+      this.#checkLeader(node, state.epoch, nowMs)
+      if (!standsStill(node.nodeId)) this.#checkQuorum(node, state.epoch, nowMs)
+    } else node.wasLeaderOf = null
+    if (state.highWatermark !== node.highWatermark) this.#checkCommit(node)
+    if (state.highWatermark > state.log.endOffset) violated('R9', 'high watermark above the log')
   }
 
   #checkLeader(node: Watched, epoch: number, nowMs: number): void {
@@ -349,11 +363,12 @@ export class QuorumChecker {
 
   #checkQuorum(node: Watched, epoch: number, nowMs: number): void {
     const patienceMs = checkQuorumFactor * this.#fetchTimeoutMs + 1
-    const voters = votersOf(node)
-    const alive = voters.filter(
-      voter => voter === node.nodeId || nowMs - (node.heard.get(voter) ?? 0) <= patienceMs,
-    )
-    if (alive.length < majorityOf(voters.length)) {
+    const { voters } = node.memory.set
+    let alive = 0
+    for (const { nodeId } of voters) {
+      if (nodeId === node.nodeId || nowMs - (node.heard.get(nodeId) ?? 0) <= patienceMs) alive++
+    }
+    if (alive < majorityOf(voters.length)) {
       violated('R14', `node ${node.nodeId} leads epoch ${epoch} without a majority`)
     }
   }
