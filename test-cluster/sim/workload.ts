@@ -14,7 +14,7 @@ const offsetsTopic = '__consumer_offsets'
 /** min.insync.replicas of all topics: with fewer replicas, one broker that loses writes is one too many. */
 const replicasMin = 2
 const replicasMax = 4
-const compressions = ['none', 'none', 'none', 'none', 'none', 'none', 'lz4', 'snappy'] as const
+const compressions = ['none', 'none', 'none', 'none', 'none', 'none', 'snappy', 'snappy'] as const
 
 /** The clients of a seed and what they do. */
 export class Workload {

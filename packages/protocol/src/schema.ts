@@ -178,7 +178,19 @@ export interface VersionRange {
   readonly max: number
 }
 
+/** There are a few dozen specs, all in this package's sources; each request asks for two of them. */
+const parsedRanges = new Map<VersionSpec, VersionRange>()
+
 export function versionRange(spec: VersionSpec): VersionRange {
+  let range = parsedRanges.get(spec)
+  if (range === undefined) {
+    range = parseRange(spec)
+    parsedRanges.set(spec, range)
+  }
+  return range
+}
+
+function parseRange(spec: VersionSpec): VersionRange {
   if (spec.endsWith('+')) return { min: Number(spec.slice(0, -1)), max: Infinity }
   const [min, max] = spec.split('-')
   return { min: Number(min), max: Number(max ?? min) }

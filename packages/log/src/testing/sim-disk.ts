@@ -252,10 +252,15 @@ export class SimDisk implements Disk {
   }
 
   #find(path: string): SimDirectory | SimInode | undefined {
+    const parts = partsOf(path)
+    return this.#walk(parts, parts.length)
+  }
+
+  #walk(parts: readonly string[], depth: number): SimDirectory | SimInode | undefined {
     let at: SimDirectory | SimInode | undefined = this.#root
-    for (const name of partsOf(path)) {
+    for (let step = 0; step < depth; step++) {
       if (!(at instanceof SimDirectory)) return undefined
-      at = at.entries.get(name)
+      at = at.entries.get(parts[step] as string)
     }
     return at
   }
@@ -267,8 +272,7 @@ export class SimDisk implements Disk {
   }
 
   #parent(path: string): SimDirectory {
-    const parts = partsOf(path)
-    const found = this.#find(parts.slice(0, -1).join('/'))
+    const found = this.#walk(partsOf(path), partsOf(path).length - 1)
     if (!(found instanceof SimDirectory)) throw failed('open', path, 'no such directory')
     return found
   }
@@ -299,12 +303,12 @@ class SimFile implements DiskFile {
 
   read(position: number, lengthBytes: number): Uint8Array {
     this.#use('read')
-    return this.#inode.cache.slice(position, position + lengthBytes)
+    return this.#inode.read(position, lengthBytes)
   }
 
   async readLater(position: number, lengthBytes: number): Promise<Uint8Array> {
     this.#alive()
-    const bytes = this.#inode.cache.slice(position, position + lengthBytes)
+    const bytes = this.#inode.read(position, lengthBytes)
     await new Promise<void>(resolve => this.#disk.afterSync(resolve))
     if (this.#disk.life !== this.#life) return new Promise(() => undefined)
     this.#disk.check('read', this.path)
@@ -348,8 +352,18 @@ class SimFile implements DiskFile {
   }
 }
 
-function partsOf(path: string): string[] {
-  return path.split('/').filter(part => part !== '' && part !== '.')
+/** Simulated nodes ask for the same few paths again and again. */
+const knownParts = new Map<string, readonly string[]>()
+const knownPartsMax = 10_000
+
+function partsOf(path: string): readonly string[] {
+  let parts = knownParts.get(path)
+  if (parts === undefined) {
+    if (knownParts.size >= knownPartsMax) knownParts.clear()
+    parts = path.split('/').filter(part => part !== '' && part !== '.')
+    knownParts.set(path, parts)
+  }
+  return parts
 }
 
 function nameOf(path: string): string {

@@ -3,6 +3,10 @@ import type { CrashMode } from './sim-disk.ts'
 
 /** Disks write sectors whole. */
 const sectorBytes = 512
+/** Of a file's buffers; they double from there. */
+const firstBytes = 1024
+const slabBytes = 64 * 1024
+const pieceMaxBytes = 4096
 
 type Pending =
   | { readonly kind: 'write'; readonly at: number; readonly data: Uint8Array }
@@ -23,6 +27,14 @@ export class SimInode {
     return this.#sizeBytes
   }
 
+  /** A copy. */
+  read(position: number, lengthBytes: number): Uint8Array {
+    const end = Math.min(position + lengthBytes, this.#sizeBytes)
+    const bytes = piece(Math.max(0, end - position))
+    bytes.set(this.#buffer.subarray(position, position + bytes.length))
+    return bytes
+  }
+
   /** A view. */
   get cache(): Uint8Array {
     return this.#buffer.subarray(0, this.#sizeBytes)
@@ -32,7 +44,7 @@ export class SimInode {
     const at = this.#sizeBytes
     const end = at + data.length
     if (end > this.#buffer.length) {
-      const grown = new Uint8Array(Math.max(end, this.#buffer.length * 2, 256))
+      const grown = new Uint8Array(Math.max(end, this.#buffer.length * 2, firstBytes))
       grown.set(this.cache)
       this.#buffer = grown
     }
@@ -96,7 +108,7 @@ export class SimInode {
 
   #extendTo(end: number): void {
     if (end > this.#durable.length) {
-      this.#durable = resized(this.#durable, Math.max(end, this.#durable.length * 2))
+      this.#durable = resized(this.#durable, Math.max(end, this.#durable.length * 2, firstBytes))
     }
     this.#durableBytes = Math.max(this.#durableBytes, end)
   }
@@ -145,6 +157,21 @@ export class SimDirectory {
     copy.durable = new Map(copy.entries)
     return copy
   }
+}
+
+let slab = new ArrayBuffer(slabBytes)
+let slabUsedBytes = 0
+
+/** Memory for small reads comes from slabs: an array buffer of its own costs more than what is read into it. */
+function piece(sizeBytes: number): Uint8Array {
+  if (sizeBytes > pieceMaxBytes) return new Uint8Array(sizeBytes)
+  if (slabUsedBytes + sizeBytes > slabBytes) {
+    slab = new ArrayBuffer(slabBytes)
+    slabUsedBytes = 0
+  }
+  const bytes = new Uint8Array(slab, slabUsedBytes, sizeBytes)
+  slabUsedBytes += sizeBytes
+  return bytes
 }
 
 function resized(bytes: Uint8Array, sizeBytes: number): Uint8Array<ArrayBuffer> {
