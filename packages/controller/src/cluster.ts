@@ -1,4 +1,4 @@
-import type { BrokerId, Offset, Random, TopicId } from '@trimaran/common'
+import type { BrokerId, Offset, Random, TopicId, VoterChange } from '@trimaran/common'
 import {
   type ControllerRequests,
   effectiveTopicConfig,
@@ -11,7 +11,7 @@ import {
   type TopicConfig,
 } from '@trimaran/metadata'
 import type { ClusterIndex } from './cluster-index.ts'
-import type { VoterChange, VoterChangeBegun } from './raft-voters.ts'
+import type { VoterChangeBegun } from './raft-voters.ts'
 
 export interface ControllerConfig {
   readonly clusterId: string

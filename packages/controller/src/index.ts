@@ -1,5 +1,5 @@
 export type { ControllerBug, ControllerConfig } from './cluster.ts'
 export { Controller, type MetadataLog } from './controller.ts'
 export type { ControllerMetrics } from './metrics.ts'
-export type { VoterChange, VoterChangeBegun, VoterRefusal } from './raft-voters.ts'
+export type { VoterChangeBegun } from './raft-voters.ts'
 export { type Election, type ElectionRules, electLeader } from './partition-state-machine.ts'

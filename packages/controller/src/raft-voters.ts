@@ -1,32 +1,9 @@
 import { zeroUuid } from '@trimaran/common'
-import type { NodeId, Offset, Uuid } from '@trimaran/common'
+import type { NodeId, Offset, VoterChange, VoterRefusal } from '@trimaran/common'
 import { type ControllerRequests, errorCodes, type Outcome } from '@trimaran/metadata'
 import type { Cluster, Decision } from './cluster.ts'
 
 /** Voters of the quorum, added and removed by an operator (KIP-853). The quorum decides; here is what it says in Kafka's words. */
-
-export type VoterChange =
-  | {
-      readonly kind: 'add'
-      readonly voter: {
-        readonly nodeId: NodeId
-        readonly directoryId: Uuid
-        readonly host: string
-        readonly port: number
-      }
-    }
-  /** A null directory is one that was never heard of. */
-  | { readonly kind: 'remove'; readonly nodeId: NodeId; readonly directoryId: Uuid | null }
-
-export type VoterRefusal =
-  | 'notLeading'
-  | 'changePending'
-  | 'duplicate'
-  | 'notFound'
-  | 'notFetching'
-  | 'lagging'
-  | 'lastVoter'
-  | 'noMajority'
 
 /** Appended, and where its entry ends; or why not. */
 export type VoterChangeBegun = { readonly endOffset: Offset } | VoterRefusal

@@ -1,8 +1,8 @@
 import { ClusterError } from '@trimaran/common'
+import type { VoterRefusal } from '@trimaran/common'
 import { type ControllerRequests, encodeSnapshot, errorCodes } from '@trimaran/metadata'
 import { expect, test } from 'vitest'
 import { partitionsPerTurnMax, recordsPerEntryMax } from '../src/cluster.ts'
-import type { VoterRefusal } from '../src/raft-voters.ts'
 import { TestCluster } from './harness.ts'
 
 const createOrders = {

@@ -1,6 +1,6 @@
 import { assert } from '@trimaran/common'
-import type { NodeId, Offset, QuorumEpoch } from '@trimaran/common'
-import type { Entry, Message, VoterChange } from './messages.ts'
+import type { NodeId, Offset, QuorumEpoch, VoterChange } from '@trimaran/common'
+import type { Entry, Message } from './messages.ts'
 import type { CommittedEntry, DurableVote, QuorumWrite, Snapshot } from './ports.ts'
 
 export type Input =

@@ -1,5 +1,4 @@
 export * from './driver.ts'
-export type { VoterRefusal } from './membership.ts'
 export * from './messages.ts'
 export * from './ports.ts'
 export { decodeVoters, encodeVoters } from './voters.ts'

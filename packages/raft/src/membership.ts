@@ -1,6 +1,6 @@
-import type { NodeId, Uuid } from '@trimaran/common'
+import type { NodeId, Uuid, Voter, VoterChange, VoterRefusal } from '@trimaran/common'
 import { majorityOf } from './majority.ts'
-import type { Voter, VoterChange, VoterSet } from './messages.ts'
+import type { VoterSet } from './messages.ts'
 import type { Quorum } from './quorum.ts'
 import type { Leader, ReplicaProgress } from './roles.ts'
 import { encodeVoters } from './voters.ts'
@@ -14,25 +14,6 @@ import { encodeVoters } from './voters.ts'
  *   has forgotten its vote and its entries, so it counts for nothing. As soon as it has everything again, the leader takes the
  *   lost disk out of the set and the new one in: two changes, the second when the first is committed.
  */
-
-/** Why a change cannot begin. */
-export type VoterRefusal =
-  /** This node does not lead, or has not committed anything in its epoch yet. */
-  | 'notLeading'
-  /** Another change is not committed yet. */
-  | 'changePending'
-  /** The node id is a voter's. */
-  | 'duplicate'
-  /** No voter has this id and this directory. */
-  | 'notFound'
-  /** No replica with this id and this directory fetches. */
-  | 'notFetching'
-  /** It has not caught up within the fetch timeout. */
-  | 'lagging'
-  /** Nobody would be left. */
-  | 'lastVoter'
-  /** Of those who would be left, too few are heard: nothing would be committed any more, this change included. */
-  | 'noMajority'
 
 export function refusalOf(q: Quorum, change: VoterChange): VoterRefusal | null {
   const { role } = q

@@ -1,19 +1,10 @@
-import type { NodeId, Offset, QuorumEpoch, Uuid } from '@trimaran/common'
+import type { HostPort, NodeId, Offset, QuorumEpoch, Uuid, Voter } from '@trimaran/common'
 
 /** What the quorum's log holds. `voters` and `leaderChange` are the quorum's own; `data` it does not look into. */
 export interface Entry {
   readonly epoch: QuorumEpoch
   readonly kind: 'data' | 'leaderChange' | 'voters'
   readonly payload: Uint8Array
-}
-
-/** A member of the quorum. A wiped disk is another voter: its directory id differs (KIP-853). */
-export interface Voter {
-  readonly nodeId: NodeId
-  /** Null until the node has told it: a voter named by configuration alone. */
-  readonly directoryId: Uuid | null
-  readonly host: string
-  readonly port: number
 }
 
 /** Whom the log names. */
@@ -23,21 +14,11 @@ export interface VoterSet {
   readonly lost: readonly Voter[]
 }
 
-/** What an operator asks for (KIP-853). */
-export type VoterChange =
-  | { readonly kind: 'add'; readonly voter: Voter }
-  | { readonly kind: 'remove'; readonly nodeId: NodeId; readonly directoryId: Uuid | null }
-
 export interface SnapshotId {
   /** Exclusive: the snapshot holds what entries below it made. */
   readonly endOffset: Offset
   /** Epoch of the last entry in it. */
   readonly epoch: QuorumEpoch
-}
-
-export interface NodeAddress {
-  readonly host: string
-  readonly port: number
 }
 
 /** KRaft dialect: followers and observers pull (KIP-595, KIP-630, KIP-853, KIP-996, KIP-1166). */
@@ -84,7 +65,7 @@ export type Message =
       /** Who leads `epoch` as far as the sender knows; the sender itself where `outcome` is not `notLeader`. */
       readonly leaderId: NodeId | null
       /** With `notLeader`: where that leader is, for who knows the cluster by a few addresses only. */
-      readonly leaderAddress: NodeAddress | null
+      readonly leaderAddress: HostPort | null
       readonly outcome: 'entries' | 'diverging' | 'snapshot' | 'notLeader'
       readonly highWatermark: Offset
       readonly logStartOffset: Offset

@@ -1,5 +1,5 @@
-import type { NodeId, Offset, QuorumEpoch, Uuid } from '@trimaran/common'
-import type { Entry, Message, SnapshotId, Voter } from './messages.ts'
+import type { NodeId, Offset, QuorumEpoch, Uuid, Voter } from '@trimaran/common'
+import type { Entry, Message, SnapshotId } from './messages.ts'
 
 /** What a voter must not forget: written before any answer that claims it. */
 export interface DurableVote {

@@ -1,5 +1,5 @@
 import { assert } from '@trimaran/common'
-import type { NodeId, Offset, QuorumEpoch, Random } from '@trimaran/common'
+import type { HostPort, NodeId, Offset, QuorumEpoch, Random } from '@trimaran/common'
 import type { Bugs } from './bugs.ts'
 import { Outbox } from './effects.ts'
 import type { Effects } from './effects.ts'
@@ -7,7 +7,7 @@ import { lostRoundBackoffMs } from './limits.ts'
 import type { Limits } from './limits.ts'
 import { LogView } from './log-view.ts'
 import { majorityOf } from './majority.ts'
-import type { Entry, Message, NodeAddress, SnapshotId } from './messages.ts'
+import type { Entry, Message, SnapshotId } from './messages.ts'
 import type { CommittedEntry, DurableState, RaftConfig, Snapshot } from './ports.ts'
 import type { Role } from './roles.ts'
 import { decodeVoters, encodeVoters, noVoters, VoterHistory } from './voters.ts'
@@ -299,7 +299,7 @@ export class Quorum {
     return effects
   }
 
-  #addressOf(nodeId: NodeId | null): NodeAddress | null {
+  #addressOf(nodeId: NodeId | null): HostPort | null {
     const voter = this.voters.current.find(each => each.nodeId === nodeId)
     return voter === undefined ? null : { host: voter.host, port: voter.port }
   }

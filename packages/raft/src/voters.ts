@@ -1,6 +1,6 @@
 import { ClusterError } from '@trimaran/common'
-import type { NodeId, Offset, Uuid } from '@trimaran/common'
-import type { Voter, VoterSet } from './messages.ts'
+import type { NodeId, Offset, Uuid, Voter } from '@trimaran/common'
+import type { VoterSet } from './messages.ts'
 
 /**
  * Who the voters are, as the log says: a `voters` entry takes effect when appended and stops when truncated (KIP-853).

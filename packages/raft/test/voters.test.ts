@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import type { Voter, VoterSet } from '../src/messages.ts'
+import type { Voter } from '@trimaran/common'
+import type { VoterSet } from '../src/messages.ts'
 import { decodeVoters, encodeVoters, VoterHistory } from '../src/voters.ts'
 
 const voter = (nodeId: number, directoryId: string | null = null): Voter => ({

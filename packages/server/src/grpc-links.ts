@@ -1,11 +1,11 @@
 import { ClusterError } from '@trimaran/common'
-import type { Clock, LogEvent, NodeId, Uuid } from '@trimaran/common'
+import type { Clock, HostPort, LogEvent, NodeId, Uuid } from '@trimaran/common'
 import { GrpcTransport } from './grpc-transport.ts'
 import type { LinkStream } from './grpc-transport.ts'
 import { decodeEnvelope, encodeEnvelope } from './rpc/envelope.ts'
 import type { Hello } from './rpc/envelope.ts'
 import { cutFrame, FrameAssembler, MAX_FRAME_BYTES } from './rpc/frame-assembler.ts'
-import type { PeerAddress, PeerLinks, PeerReceiver, ServerAddress } from './rpc/peer-links.ts'
+import type { PeerAddress, PeerLinks, PeerReceiver } from './rpc/peer-links.ts'
 import { sizeOf } from './rpc/wire.ts'
 
 /** A dial without an answer in this time means that the peer is gone, if its stream broke before (decision 15). */
@@ -33,9 +33,9 @@ export interface GrpcLinksOptions {
   readonly nodeId: NodeId
   /** New with every start of the process. */
   readonly incarnationId: Uuid
-  readonly listen: { readonly host: string; readonly port: number }
+  readonly listen: HostPort
   /** Where peers dial this node; port 0 means the one that was bound. */
-  readonly advertised: { readonly host: string; readonly port: number }
+  readonly advertised: HostPort
   /** Where these are dialled, whatever they say: through what fails links on command. */
   readonly detours?: readonly PeerAddress[]
   readonly logEvent: LogEvent
@@ -73,7 +73,7 @@ export class GrpcLinks implements PeerLinks {
   #receiver: PeerReceiver | null = null
   #port: number
   #closed = false
-  #sought: readonly ServerAddress[] = []
+  #sought: readonly HostPort[] = []
   #cancelSeek: (() => void) | null = null
   /** The last that was logged. */
   #seekRefusal: string | null = null
@@ -131,13 +131,13 @@ export class GrpcLinks implements PeerLinks {
     if (peer.cancelRedial !== null) this.#dial(peer)
   }
 
-  seek(servers: readonly ServerAddress[]): void {
+  seek(servers: readonly HostPort[]): void {
     const { host, port } = this.#options.advertised
     this.#sought = servers.filter(server => server.host !== host || server.port !== port)
     if (this.#receiver !== null) this.#seekAnybody()
   }
 
-  addressOf(nodeId: NodeId): ServerAddress | null {
+  addressOf(nodeId: NodeId): HostPort | null {
     return this.#peers.get(nodeId)?.address ?? null
   }
 
@@ -269,7 +269,7 @@ export class GrpcLinks implements PeerLinks {
     })
   }
 
-  #dialServer({ host, port }: ServerAddress): void {
+  #dialServer({ host, port }: HostPort): void {
     const { clock } = this.#options
     const stream = this.#transport.dial(host, port)
     const cancel = clock.wakeAt(clock.monotonicMs() + SEEK_INTERVAL_MS, () => stream.destroy())

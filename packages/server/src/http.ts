@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ClusterError } from '@trimaran/common'
+import type { HostPort } from '@trimaran/common'
 import type { ClusterNode } from './node.ts'
 import { processMetricsText } from './metrics.ts'
 import { answerProfile } from './profile.ts'
@@ -24,7 +25,7 @@ type Answerer = (request: IncomingMessage, response: ServerResponse) => boolean
  * Reads, never changes; what a node under test can be told besides comes as `faults`.
  */
 export async function serveHttp(
-  address: { readonly host: string; readonly port: number },
+  address: HostPort,
   node: () => ClusterNode | null,
   faults: Answerer | null = null,
 ): Promise<HttpServer> {
@@ -44,7 +45,7 @@ export async function serveHttp(
   }
 }
 
-function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+function listen(server: Server, { host, port }: HostPort): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', cause => {
       const text = `http.listener: cannot listen on ${host}:${port}: ${cause.message}`

@@ -1,4 +1,4 @@
-import type { NodeId, Uuid } from '@trimaran/common'
+import type { HostPort, NodeId, Uuid } from '@trimaran/common'
 import type { Endpoint } from '@trimaran/metadata'
 
 /** What one node is: settled before anything of it runs, ports as they were bound. */
@@ -15,7 +15,7 @@ export interface NodeConfig {
     readonly port: number
   }[]
   /** Where a node that joins finds the quorum. */
-  readonly bootstrapServers?: readonly { readonly host: string; readonly port: number }[]
+  readonly bootstrapServers?: readonly HostPort[]
   /** Where clients reach its broker. */
   readonly endpoints: readonly Endpoint[]
   /** Where nodes reach it. */

@@ -1,7 +1,7 @@
 import { MetricsRegistry } from '@trimaran/broker'
 import type { ConnectionContext } from '@trimaran/broker'
 import { uuidFromBytes } from '@trimaran/common'
-import type { Clock, Disk, LogEvent, Random } from '@trimaran/common'
+import type { Clock, Disk, HostPort, LogEvent, Random } from '@trimaran/common'
 import type { Endpoint } from '@trimaran/metadata'
 import type { DurableState, QuorumStore } from '@trimaran/raft'
 import type { DirectoryIdentity } from './config/data-directory.ts'
@@ -169,7 +169,7 @@ export class NodeHost {
   }
 
   /** Where nodes connect. */
-  get nodeAddress(): { readonly host: string; readonly port: number } {
+  get nodeAddress(): HostPort {
     const { host, port } = this.#options.config.nodeAdvertised
     return { host, port: port === 0 ? this.#links.port : port }
   }

@@ -1,8 +1,8 @@
 import { zeroUuid } from '@trimaran/common'
-import type { BrokerId, Clock, NodeId, Offset, TopicId } from '@trimaran/common'
+import type { BrokerId, Clock, HostPort, NodeId, Offset, TopicId, Voter } from '@trimaran/common'
 import type { Broker, HostedPartition, LifecycleState, ReplicationStatus } from '@trimaran/broker'
 import type { ControllerRequests, Image, QuorumReplica } from '@trimaran/metadata'
-import type { RaftDriver, RaftStatus, Voter } from '@trimaran/raft'
+import type { RaftDriver, RaftStatus } from '@trimaran/raft'
 import type { NodeConfig } from './node-config.ts'
 
 /** What a node says of itself on /status; the CLI and tests read it. Ids are −1 where there is none. */
@@ -183,7 +183,7 @@ function localPart(hosted: HostedPartition | undefined): PartitionStatus['local'
 export function describeQuorum(
   status: RaftStatus,
   clock: Clock,
-  addressOf: (nodeId: NodeId) => { readonly host: string; readonly port: number } | null,
+  addressOf: (nodeId: NodeId) => HostPort | null,
 ): ControllerRequests['describeQuorum']['response'] {
   const toWallMs = (monotonicMs: number): number =>
     Number.isFinite(monotonicMs)

@@ -1,5 +1,6 @@
 import { AssertionError, ClusterError } from '@trimaran/common'
-import type { Clock, Disk, LogEvent, NodeId, Offset, Random } from '@trimaran/common'
+import type { Clock, Disk, HostPort, LogEvent } from '@trimaran/common'
+import type { NodeId, Offset, Random, Voter } from '@trimaran/common'
 import {
   Broker,
   brokerConfig,
@@ -26,7 +27,6 @@ import type {
   QuorumStore,
   RaftDriverOptions,
   RaftListener,
-  Voter,
 } from '@trimaran/raft'
 import { GuardedDisk } from './guarded-disk.ts'
 import type { NodeConfig } from './node-config.ts'
@@ -37,7 +37,7 @@ import type { NodeStatus } from './node-status.ts'
 import { PeerControllerChannel } from './rpc/controller-channel.ts'
 import { decodeEnvelope, encodeEnvelope } from './rpc/envelope.ts'
 import type { PeerRequestKind, PeerRequests } from './rpc/envelope.ts'
-import type { PeerAddress, PeerLinks, ServerAddress } from './rpc/peer-links.ts'
+import type { PeerAddress, PeerLinks } from './rpc/peer-links.ts'
 import { PeerRpc } from './rpc/peer-rpc.ts'
 import { PeerReplicaChannel } from './rpc/replica-channel.ts'
 
@@ -444,7 +444,7 @@ export class ClusterNode {
     links.learn(peer)
   }
 
-  #addressOf(nodeId: NodeId): ServerAddress | null {
+  #addressOf(nodeId: NodeId): HostPort | null {
     const broker = this.image.brokers.get(nodeId)
     if (broker !== undefined) return { host: broker.nodeHost, port: broker.nodePort }
     return this.#options.links.addressOf?.(nodeId) ?? null

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { HostPort } from '@trimaran/common'
 import {
   apis,
   errorCodes,
@@ -32,7 +33,7 @@ const retryTimeoutMs = 30_000
 const queryTimeoutMs = 3000
 
 /** `host:port,host:port`; a port alone is not guessed. */
-export function parseBootstrap(text: string): { readonly host: string; readonly port: number }[] {
+export function parseBootstrap(text: string): HostPort[] {
   return text.split(',').map(part => {
     const match = /^\s*(?:\[([^\]]+)\]|([^:\s]+)):(\d+)\s*$/.exec(part)
     if (match === null) {
@@ -63,7 +64,7 @@ type Use = 'questions' | 'data'
 export class ClusterClient {
   readonly #options: ClientOptions
   readonly #connections = new Map<string, Promise<KafkaConnection>>()
-  readonly #addresses = new Map<number, { readonly host: string; readonly port: number }>()
+  readonly #addresses = new Map<number, HostPort>()
   /** `host:port` of brokers that did not answer, or are in doubt: asked last, until they answer a question again. */
   readonly #suspects = new Set<string>()
   #isClosed = false
@@ -105,8 +106,7 @@ export class ClusterClient {
     const failures: string[] = []
     const candidates = [...this.#addresses.values(), ...bootstrap]
     const suspects = [...this.#suspects]
-    const rank = ({ host, port }: { host: string; port: number }): number =>
-      suspects.indexOf(`${host}:${port}`)
+    const rank = ({ host, port }: HostPort): number => suspects.indexOf(`${host}:${port}`)
     for (const { host, port } of candidates.toSorted((a, b) => rank(a) - rank(b))) {
       try {
         return await this.#open('questions', host, port)

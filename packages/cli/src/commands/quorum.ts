@@ -1,3 +1,4 @@
+import type { HostPort } from '@trimaran/common'
 import { apis, errorCodes } from '@trimaran/protocol'
 import { outcomeText, withClient } from '../client/cluster-client.ts'
 import type { ClusterClient } from '../client/cluster-client.ts'
@@ -11,7 +12,7 @@ export interface QuorumMember {
   readonly lastFetchTimestampMs: number
   readonly lastCaughtUpTimestampMs: number
   /** Where other nodes reach it; null: not known. */
-  readonly address: { readonly host: string; readonly port: number } | null
+  readonly address: HostPort | null
 }
 
 export interface Quorum {

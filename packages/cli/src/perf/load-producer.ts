@@ -1,3 +1,4 @@
+import type { HostPort } from '@trimaran/common'
 import { errorCodes, errorInfo, sequenceAfter, BATCH_OVERHEAD } from '@trimaran/protocol'
 import { ConnectionError } from '../client/connection.ts'
 import { outcomeText } from '../client/cluster-client.ts'
@@ -5,13 +6,13 @@ import { CliError } from '../output.ts'
 import type { BatchSource, LoadBatch } from './batch-source.ts'
 import { LeaderSearch } from './leader-search.ts'
 import { ProduceFormat } from './produce-format.ts'
-import { FrameAssembler, RawSocket, type Address } from './raw-socket.ts'
+import { FrameAssembler, RawSocket } from './raw-socket.ts'
 import type { Tally } from './tally.ts'
 
 /** Who leads each partition, and where the brokers are. */
 export interface Layout {
   readonly leaders: ReadonlyMap<number, number>
-  readonly addresses: ReadonlyMap<number, Address>
+  readonly addresses: ReadonlyMap<number, HostPort>
 }
 
 export interface LoadProducerOptions {

@@ -1,10 +1,6 @@
 import { connect, type Socket } from 'node:net'
+import type { HostPort } from '@trimaran/common'
 import { ConnectionError } from '../client/connection.ts'
-
-export interface Address {
-  readonly host: string
-  readonly port: number
-}
 
 const connectTimeoutMs = 3000
 /** One read of the kernel's buffer; larger ones gain nothing, smaller ones cost a call each. */
@@ -28,7 +24,7 @@ export class RawSocket {
     this.#socket = socket
   }
 
-  static async connect(address: Address, events: SocketEvents): Promise<RawSocket> {
+  static async connect(address: HostPort, events: SocketEvents): Promise<RawSocket> {
     const name = `${address.host}:${address.port}`
     let opened: RawSocket | null = null
     const give = (why: string): void => {

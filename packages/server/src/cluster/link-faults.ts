@@ -1,5 +1,5 @@
-import type { NodeId } from '@trimaran/common'
-import type { PeerAddress, PeerLinks, PeerReceiver, ServerAddress } from '../rpc/peer-links.ts'
+import type { HostPort, NodeId } from '@trimaran/common'
+import type { PeerAddress, PeerLinks, PeerReceiver } from '../rpc/peer-links.ts'
 import { sizeOf } from '../rpc/wire.ts'
 import type { PauseGate } from './pause-gate.ts'
 
@@ -120,11 +120,11 @@ class FaultyLinks implements PeerLinks {
     this.#links.learn(peer)
   }
 
-  seek(servers: readonly ServerAddress[]): void {
+  seek(servers: readonly HostPort[]): void {
     this.#links.seek?.(servers)
   }
 
-  addressOf(nodeId: NodeId): ServerAddress | null {
+  addressOf(nodeId: NodeId): HostPort | null {
     return this.#links.addressOf?.(nodeId) ?? null
   }
 

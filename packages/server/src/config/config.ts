@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { createHash } from 'node:crypto'
 import { uuidFromBytes, uuidPattern } from '@trimaran/common'
-import type { LogLevel, NodeId, Uuid } from '@trimaran/common'
+import type { HostPort, LogLevel, NodeId, Uuid } from '@trimaran/common'
 import { brokerConfigDef, parseConfigValue } from '@trimaran/metadata'
 import type { ListenerLimits } from '../kafka-listener.ts'
 import { readEnvironment } from './environment.ts'
@@ -20,7 +20,7 @@ import {
 import type { NamedAddress, VoterAddress } from './listeners.ts'
 import { parseProperties } from './properties-file.ts'
 import { controllerListener, controllerNames, DEFAULT_NODE_PORT, quorumOf } from './quorum.ts'
-import type { HostPort, QuorumConfig } from './quorum.ts'
+import type { QuorumConfig } from './quorum.ts'
 
 export interface ServerConfig {
   readonly nodeId: NodeId
@@ -36,9 +36,9 @@ export interface ServerConfig {
   /** What clients are told. Port 0 stands for the one that was bound. */
   readonly advertised: readonly NamedAddress[]
   /** Where nodes connect (gRPC), and what they are told. */
-  readonly nodeListener: { readonly host: string; readonly port: number }
-  readonly nodeAdvertised: { readonly host: string; readonly port: number }
-  readonly httpListener: { readonly host: string; readonly port: number } | null
+  readonly nodeListener: HostPort
+  readonly nodeAdvertised: HostPort
+  readonly httpListener: HostPort | null
   readonly dataDirectory: string
   readonly metadataDirectory: string
   readonly limits: ListenerLimits
@@ -302,10 +302,7 @@ function advertisedOf(
 const everyInterface = new Set(['', '0.0.0.0', '::'])
 const reachable = (host: string): string | null => (everyInterface.has(host) ? null : host)
 
-function optionalAddress(
-  given: ReadonlyMap<string, string>,
-  key: string,
-): { host: string; port: number } | null {
+function optionalAddress(given: ReadonlyMap<string, string>, key: string): HostPort | null {
   const text = given.get(key) ?? ''
   return text === '' ? null : parseHostPort(key, text)
 }

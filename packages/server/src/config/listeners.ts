@@ -1,4 +1,5 @@
 import { ClusterError } from '@trimaran/common'
+import type { HostPort } from '@trimaran/common'
 
 export interface NamedAddress {
   readonly name: string
@@ -36,7 +37,7 @@ export function parseListeners(key: string, text: string): readonly NamedAddress
 }
 
 /** `host:port`, host may be empty or `[v6]`. */
-export function parseHostPort(key: string, text: string): { host: string; port: number } {
+export function parseHostPort(key: string, text: string): HostPort {
   const parts = /^(?:\[(?<v6>[^\]]*)\]|(?<host>[^:/]*)):(?<port>\d{1,5})$/.exec(text.trim())?.groups
   const port = Number(parts?.['port'])
   if (parts === undefined || port > 65_535)

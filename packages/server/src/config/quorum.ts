@@ -1,12 +1,7 @@
 import { hostname } from 'node:os'
-import type { NodeId } from '@trimaran/common'
+import type { HostPort, NodeId } from '@trimaran/common'
 import { parseHostPort, parseListeners, parseVoters } from './listeners.ts'
 import type { VoterAddress } from './listeners.ts'
-
-export interface HostPort {
-  readonly host: string
-  readonly port: number
-}
 
 /** What the configuration says about the metadata quorum. */
 export interface QuorumConfig {

@@ -1,11 +1,6 @@
-import type { NodeId } from '@trimaran/common'
+import type { HostPort, NodeId } from '@trimaran/common'
 
-export interface ServerAddress {
-  readonly host: string
-  readonly port: number
-}
-
-export interface PeerAddress extends ServerAddress {
+export interface PeerAddress extends HostPort {
   readonly nodeId: NodeId
 }
 
@@ -27,8 +22,8 @@ export interface PeerLinks {
   /** Where to dial. */
   learn(peer: PeerAddress): void
   /** Addresses of whom nothing else is known; dialled as long as there is no link at all. */
-  seek?(servers: readonly ServerAddress[]): void
+  seek?(servers: readonly HostPort[]): void
   /** Null: not known. */
-  addressOf?(nodeId: NodeId): ServerAddress | null
+  addressOf?(nodeId: NodeId): HostPort | null
   start(receiver: PeerReceiver): void
 }

@@ -1,4 +1,5 @@
-import type { Entry, Message, NodeAddress, SnapshotId } from '@trimaran/raft'
+import type { HostPort } from '@trimaran/common'
+import type { Entry, Message, SnapshotId } from '@trimaran/raft'
 import {
   bool,
   bytes,
@@ -30,7 +31,7 @@ function member<K extends Kind>(
 
 const snapshotId = message<SnapshotId>('SnapshotId', { endOffset: int(1), epoch: int(2) })
 
-const nodeAddress = message<NodeAddress>('NodeAddress', { host: text(1), port: int(2) })
+const nodeAddress = message<HostPort>('NodeAddress', { host: text(1), port: int(2) })
 
 const entry = message<Entry>('Entry', {
   epoch: int(1),

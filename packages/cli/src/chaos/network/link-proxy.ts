@@ -1,10 +1,6 @@
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net'
 import { Transform, type TransformCallback } from 'node:stream'
-
-export interface ProxyTarget {
-  readonly host: string
-  readonly port: number
-}
+import type { HostPort } from '@trimaran/common'
 
 /** Dials of one node into a partition: five a second for a minute, before the ones that were given up are gone. */
 const connectionsMax = 512
@@ -88,11 +84,11 @@ export class LinkProxy {
   /** From who dials to the target, and back. */
   readonly there = new Valve()
   readonly back = new Valve()
-  readonly #target: ProxyTarget
+  readonly #target: HostPort
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
-  private constructor(target: ProxyTarget) {
+  private constructor(target: HostPort) {
     this.#target = target
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
       this.there.whenOpen(() => this.#join(socket)),
@@ -100,7 +96,7 @@ export class LinkProxy {
     this.#server.maxConnections = connectionsMax
   }
 
-  static async open(target: ProxyTarget): Promise<LinkProxy> {
+  static async open(target: HostPort): Promise<LinkProxy> {
     const proxy = new LinkProxy(target)
     await new Promise<void>((settle, fail) => {
       proxy.#server.once('error', fail)
