@@ -1,3 +1,4 @@
+import { zeroUuid } from '@trimaran/common'
 import { apis, errorCodes } from '@trimaran/protocol'
 import {
   outcomeText,
@@ -222,7 +223,7 @@ export async function remove(
 ): Promise<void> {
   await withClient(options, async client => {
     const answer = await client.request(apis.deleteTopics, {
-      topics: names.map(name => ({ name, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' })),
+      topics: names.map(name => ({ name, topicId: zeroUuid })),
       topicNames: names,
       timeoutMs: requestTimeoutMs,
     })
