@@ -1,3 +1,4 @@
+import type { Fault } from '../torture/victim.ts'
 import type { Scenario } from './scenario.ts'
 
 export const slowDisk: Scenario = {
@@ -12,30 +13,30 @@ export const slowDisk: Scenario = {
   },
 }
 
-export const diskFull: Scenario = {
-  name: 'disk-full',
-  words:
-    "a leader's disk is full in the middle of a write: it stops by itself, and starts with room",
-  needs: ['fill-disk'],
+/** A leader's disk ends its process, and it starts again on what is there. */
+const stopped = (name: string, fault: Fault, words: string): Scenario => ({
+  name,
+  words,
+  needs: [fault],
   async round({ torture, random, partitions, wait }) {
     const leader = await torture.leader(random.between(0, partitions - 1))
-    await torture.strike('fill-disk', leader)
+    await torture.strike(fault, leader)
     await wait(500, 3000)
     await torture.start(leader)
   },
-}
+})
 
-export const powerLoss: Scenario = {
-  name: 'power-loss',
-  words: 'a leader loses power, and with it what it had not synced',
-  needs: ['cut-power'],
-  async round({ torture, random, partitions, wait }) {
-    const leader = await torture.leader(random.between(0, partitions - 1))
-    await torture.strike('cut-power', leader)
-    await wait(500, 3000)
-    await torture.start(leader)
-  },
-}
+export const diskFull: Scenario = stopped(
+  'disk-full',
+  'fill-disk',
+  "a leader's disk is full in the middle of a write: it stops by itself, and starts with room",
+)
+
+export const powerLoss: Scenario = stopped(
+  'power-loss',
+  'cut-power',
+  'a leader loses power, and with it what it had not synced',
+)
 
 /** With the default of log.flush.interval.messages this loses records for certain: no node had synced them. */
 export const blackout: Scenario = {
