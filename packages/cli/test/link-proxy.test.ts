@@ -63,6 +63,17 @@ async function ends(onAccept: (socket: Socket) => void = () => {}): Promise<Ends
   }
 }
 
+/** Both ends of a connection on which a byte has arrived. */
+async function joined(): Promise<Ends & { readonly told: Heard; readonly there: Heard }> {
+  const both = await ends()
+  const told = await both.dial()
+  told.socket.write('a')
+  await expect.poll(() => both.accepted.length).toBe(1)
+  const there = listenTo(both.accepted[0] as Socket)
+  await expect.poll(there.bytes).toBe(1)
+  return { ...both, told, there }
+}
+
 const echo = (socket: Socket): void => void socket.pipe(socket)
 
 test('bytes pass both ways, and so do an end and a reset', async () => {
@@ -79,12 +90,7 @@ test('bytes pass both ways, and so do an end and a reset', async () => {
 })
 
 test('behind a cut there is silence: no byte, no end, no reset; mended, all of it arrives', async () => {
-  const { dial, accepted, proxy } = await ends()
-  const told = await dial()
-  told.socket.write('a')
-  await expect.poll(() => accepted.length).toBe(1)
-  const there = listenTo(accepted[0] as Socket)
-  await expect.poll(there.bytes).toBe(1)
+  const { dial, accepted, proxy, told, there } = await joined()
   proxy.there.isOpen = false
   proxy.back.isOpen = false
   told.socket.write('bcd')
@@ -120,12 +126,7 @@ test('a process that dies behind a cut is missed only when the link is mended', 
 })
 
 test('one direction can be cut alone', async () => {
-  const { dial, accepted, proxy } = await ends()
-  const told = await dial()
-  told.socket.write('a')
-  await expect.poll(() => accepted.length).toBe(1)
-  const there = listenTo(accepted[0] as Socket)
-  await expect.poll(there.bytes).toBe(1)
+  const { accepted, proxy, told, there } = await joined()
   proxy.back.isOpen = false
   told.socket.write('b')
   accepted[0]?.write('c')
