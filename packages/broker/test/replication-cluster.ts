@@ -115,7 +115,10 @@ export class Cluster {
   /** Thrown at whoever asks the controller. */
   controllerFailure: ClusterError | null = null
   /** Changes answers on their way. */
-  tamper: (response: ReplicaFetchResponse) => ReplicaFetchResponse = response => response
+  tamper: (
+    response: ReplicaFetchResponse,
+    to: BrokerId,
+  ) => ReplicaFetchResponse | Promise<ReplicaFetchResponse> = response => response
 
   constructor(config: ReplicaConfig = replicaConfig()) {
     this.nodes = [1, 2, 3].map(id => new ClusterNode(id, this, config))
@@ -214,7 +217,10 @@ export class Cluster {
     if (from.isCutOff || this.node(leader).isCutOff) return new Promise(() => {})
     const fetch: (typeof this.fetches)[number] = { from: from.id, request, response: null }
     this.fetches.push(fetch)
-    fetch.response = this.tamper(await this.node(leader).manager.replicaFetch(request))
+    fetch.response = await this.tamper(
+      await this.node(leader).manager.replicaFetch(request),
+      from.id,
+    )
     return fetch.response
   }
 

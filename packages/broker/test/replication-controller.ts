@@ -1,6 +1,6 @@
 import { noLeader } from '@trimaran/common'
 import type { BrokerEpoch, BrokerId, TopicId } from '@trimaran/common'
-import { Delta, emptyImage } from '@trimaran/metadata'
+import { Delta, emptyImage, partitionOf } from '@trimaran/metadata'
 import type { ControllerRequests, Image, MetadataRecord, PartitionImage } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
 
@@ -120,8 +120,9 @@ export class ControllerStandIn {
         const isr = asked.newIsr.map(({ brokerId }) => brokerId)
         const { topicId, partition } = asked
         const change = { kind: 'partitionChange' as const, topicId, partition }
-        // A leader without a log asks for an ISR without itself; if it was alone it stays in.
-        if (isr.includes(request.brokerId)) this.commit([{ ...change, isr }])
+        // Who has no log asks for an ISR without itself; a leader that was alone stays in.
+        const leads = partitionOf(this.image, topicId, partition)?.leader === request.brokerId
+        if (isr.includes(request.brokerId) || !leads) this.commit([{ ...change, isr }])
         else {
           const [leader = noLeader] = isr
           this.commit([{ ...change, leader, ...(isr.length > 0 && { isr }) }])
@@ -144,9 +145,8 @@ export class ControllerStandIn {
   #refusal(leader: BrokerId, asked: AlterPartition['request']['partitions'][number]): number {
     const image = this.image.topicsById.get(asked.topicId)?.partitions[asked.partition]
     if (!image) return errorCodes.UNKNOWN_TOPIC_ID
-    if (asked.leaderEpoch !== image.leaderEpoch || image.leader !== leader) {
-      return errorCodes.FENCED_LEADER_EPOCH
-    }
+    const isMine = image.leader === leader || asked.newIsr.every(it => it.brokerId !== leader)
+    if (asked.leaderEpoch !== image.leaderEpoch || !isMine) return errorCodes.FENCED_LEADER_EPOCH
     if (asked.partitionEpoch !== image.partitionEpoch) return errorCodes.INVALID_UPDATE_VERSION
     for (const { brokerId, brokerEpoch } of asked.newIsr) {
       const isCurrent =

@@ -2,11 +2,15 @@
 import { expect, test } from 'vitest'
 import { ClusterError, partitionKey } from '@trimaran/common'
 import type { BrokerId } from '@trimaran/common'
-import { startedCluster, topicId } from './replication-cluster.ts'
+import { startedCluster, topicId, watch } from './replication-cluster.ts'
 import type { Cluster } from './replication-cluster.ts'
 
 const rot = new ClusterError('CORRUPT', 'simulated: checksum mismatch')
 const key = partitionKey(topicId, 0)
+
+interface AskedBy {
+  readonly brokerId: BrokerId
+}
 
 const findDamage = (cluster: Cluster, at: BrokerId): void =>
   cluster.node(at).logs.foundDamage(topicId, 0, rot)
@@ -49,17 +53,59 @@ test('without another one in sync it goes on, and hands over as soon as there is
   expect(cluster.node(1).logs.aside).toEqual([key])
 })
 
-test('a damaged follower fetches no more, leaves the ISR, and then begins anew', async () => {
+test('a damaged follower of an idle partition leaves the ISR at once, and then begins anew', async () => {
   const cluster = await withRecords(3)
+  // The new copy takes its time.
+  const { promise, resolve } = Promise.withResolvers<void>()
+  cluster.tamper = (response, to) => (to === 3 ? promise.then(() => response) : response)
   findDamage(cluster, 3)
-  void cluster.append(1, { acks: 1 })
-  await cluster.time.pass(20_000)
-  expect(cluster.node(3).logs.aside).toEqual([])
-  expect(cluster.node(3).manager.partition(topicId, 0)).toMatchObject({ logEndOffset: 3 })
-  await cluster.time.pass(30_000)
+  await cluster.time.pass(1)
+  expect(cluster.node(1).manager.partition(topicId, 0)?.isr).toEqual([1, 2])
   expect(cluster.node(3).logs.aside).toEqual([key])
+  const appended = watch(cluster.append(1))
+  await cluster.time.pass(100)
+  expect(appended.value).toMatchObject({ errorCode: 0 })
+  resolve()
+  await cluster.time.pass(1_000)
   expect(cluster.node(3).manager.partition(topicId, 0)).toMatchObject({ logEndOffset: 4 })
   expect(cluster.node(1).manager.partition(topicId, 0)?.isr).toEqual([1, 2, 3])
+})
+
+test('a damaged follower asks until a controller hears it, and keeps its log until then', async () => {
+  const cluster = await withRecords(3)
+  cluster.controllerFailure = new ClusterError('NOT_CONTROLLER', 'nobody yet')
+  findDamage(cluster, 3)
+  await cluster.time.pass(10_000)
+  expect(cluster.node(3).logs.aside).toEqual([])
+  cluster.controllerFailure = null
+  await cluster.time.pass(10_000)
+  expect(cluster.node(3).logs.aside).toEqual([key])
+})
+
+test('whoever is eligible to lead (ELR) keeps a damaged log until the controller has struck it out', async () => {
+  const cluster = await withRecords(3)
+  cluster.node(3).isCutOff = true
+  cluster.commit({ kind: 'partitionChange', topicId, partition: 0, isr: [1, 2], elr: [3] })
+  cluster.controllerFailure = new ClusterError('NOT_CONTROLLER', 'nobody yet')
+  findDamage(cluster, 3)
+  cluster.commit({ kind: 'partitionChange', topicId, partition: 0, isr: [1] })
+  await cluster.time.pass(10_000)
+  expect(cluster.node(3).logs.aside).toEqual([])
+  const asked = cluster.asked.filter(({ request }) => (request as AskedBy).brokerId === 3)
+  expect(asked.at(-1)).toMatchObject({ request: { partitions: [{ newIsr: [{ brokerId: 1 }] }] } })
+  cluster.commit({ kind: 'partitionChange', topicId, partition: 0, elr: [] })
+  await cluster.time.pass(100)
+  expect(cluster.node(3).logs.aside).toEqual([key])
+})
+
+test('a follower on which nobody counts begins anew without being told to', async () => {
+  const cluster = await withRecords(3)
+  cluster.node(3).isCutOff = true
+  cluster.commit({ kind: 'partitionChange', topicId, partition: 0, isr: [1, 2] })
+  findDamage(cluster, 3)
+  expect(cluster.node(3).logs.aside).toEqual([])
+  await cluster.time.pass(10)
+  expect(cluster.node(3).logs.aside).toEqual([key])
 })
 
 test('a damaged follower that is elected leads until another one is in sync', async () => {

@@ -553,12 +553,17 @@ test('a damaged replica stays offline while it is in the ISR, and begins anew wh
   logs.setAside = () => {
     damaged.length = 0
   }
+  started.controllerFailure = new ClusterError('NOT_CONTROLLER', 'nobody yet')
   await started.start()
+  await started.time.pass(5_000)
+  expect(damaged).toHaveLength(1)
   expect(await started.read(3, 0, { allowFollower: true })).toMatchObject({
     errorCode: errorCodes.KAFKA_STORAGE_ERROR,
   })
   void started.append(1, { acks: 1 })
-  await started.time.pass(50_000)
+  started.controllerFailure = null
+  // Well within replica.lag.time.max.ms: it does not wait for the leader to miss it.
+  await started.time.pass(10_000)
   expect(damaged).toEqual([])
   expect(manager.partition(topicId, 0)).toMatchObject({ role: 'follower', logEndOffset: 1 })
   expect(started.node(1).manager.partition(topicId, 0)?.isr).toEqual([1, 2, 3])

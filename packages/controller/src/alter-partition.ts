@@ -31,14 +31,17 @@ function check(
     return 'NOT_CONTROLLER'
   }
   if (item.leaderEpoch < partition.leaderEpoch) return 'FENCED_LEADER_EPOCH'
-  if (brokerId !== partition.leader) return 'INVALID_REQUEST'
+  const gives = givesUp(brokerId, item)
+  if (brokerId !== partition.leader && !(gives && partition.replicas.includes(brokerId))) {
+    return 'INVALID_REQUEST'
+  }
   if (item.partitionEpoch < partition.partitionEpoch) return 'INVALID_UPDATE_VERSION'
   const isr = item.newIsr.map(member => member.brokerId)
   const isPartOfReplicas = isr.every(
     (id, at) => partition.replicas.includes(id) && isr.indexOf(id) === at,
   )
   if (!isPartOfReplicas) return 'INVALID_REQUEST'
-  if (givesUp(brokerId, item)) {
+  if (gives) {
     return isr.every(id => partition.isr.includes(id)) ? 'NONE' : 'INVALID_REQUEST'
   }
   // Until a leader that was elected uncleanly has recovered, it is alone; and it does not begin to recover by itself.
@@ -47,8 +50,8 @@ function check(
 }
 
 /**
- * A leader whose log of the partition failed asks for an ISR without itself. Its records may be gone, so it is out of the ISR
- * and of the ELR as after an unclean stop; where nobody else may lead, there is no leader.
+ * A replica whose log of the partition failed or is damaged asks for an ISR without itself. Its records may be gone, so it is
+ * out of the ISR and of the ELR as after an unclean stop; it may be the leader, and where nobody else may lead, there is none.
  */
 const givesUp = (brokerId: BrokerId, { newIsr }: Item): boolean =>
   newIsr.every(member => member.brokerId !== brokerId)
@@ -99,7 +102,7 @@ function decideItem(
   const target = givesUp(brokerId, item) ? withoutLeader : asAsked
   const record = changePartition(item.topicId, partition, target)
   const leader = record?.leader ?? partition.leader
-  // A leader does not ask to be replaced: it was moved away by the reassignment that its own request has completed.
+  // Who does not give up does not ask to be replaced: it was moved away by the reassignment that its own request has completed.
   const isMoved = leader !== brokerId && !givesUp(brokerId, item)
   const answer = {
     ...name,
@@ -112,7 +115,7 @@ function decideItem(
   return { record, answer }
 }
 
-/** A leader asks for other ISRs. Each partition is decided by itself; all that is granted is one entry. */
+/** A leader asks for other ISRs, or a replica for one without itself. Each partition is decided by itself; all that is granted is one entry. */
 export function alterPartition(
   cluster: Cluster,
   request: AlterPartition['request'],

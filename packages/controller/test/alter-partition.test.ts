@@ -211,3 +211,16 @@ test('the last member of an ISR stays in it even if it has lost its log, but lea
   expect(await cluster.alterIsr('orders', [])).toBe('NONE')
   expect(cluster.partition('orders', 0)).toMatchObject({ leader: -1, isr: [1] })
 })
+
+test('a follower that has lost its log leaves ISR and ELR, and whoever is no replica changes nothing', async () => {
+  const cluster = await orders(2)
+  expect(await cluster.alterIsr('orders', [1, 2], { brokerId: 3 })).toBe('NONE')
+  expect(cluster.partition('orders', 0)).toMatchObject({ leader: 1, leaderEpoch: 0, isr: [1, 2] })
+  await cluster.alterIsr('orders', [1])
+  expect(cluster.describe('orders')).toBe('1/1 elr 2')
+  expect(await cluster.alterIsr('orders', [1], { brokerId: 2 })).toBe('NONE')
+  expect(cluster.describe('orders')).toBe('1/1')
+  expect(await cluster.alterIsr('orders', [1, 2], { brokerId: 2 })).toBe('INVALID_REQUEST')
+  expect(await cluster.alterIsr('orders', [3], { brokerId: 2 })).toBe('INVALID_REQUEST')
+  expect(await cluster.alterIsr('orders', [1], { brokerId: 4 })).toBe('INVALID_REQUEST')
+})

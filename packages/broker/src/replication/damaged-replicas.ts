@@ -1,7 +1,8 @@
 import { type ClusterError, partitionKey, type TopicId } from '@trimaran/common'
 import type { PartitionImage } from '@trimaran/metadata'
 import type { ReplicationContext } from './context.ts'
-import type { LostLeaderships } from './lost-leaderships.ts'
+import { isCounted } from './lost-replicas.ts'
+import type { LostReplicas } from './lost-replicas.ts'
 import type { Partition } from './partition.ts'
 
 /** Whose new copy is damaged too has another problem, that further copies would only make larger. */
@@ -10,12 +11,12 @@ const onceInMs = 3_600_000
 /**
  * Replicas that have met stored bytes which are not what was stored, while they run. Checksums keep those from being served,
  * and other replicas have them whole: a leader goes on with the rest of its log until another member of the ISR leads, a
- * follower stops fetching until the leader has taken it out of the ISR. Then the log is set aside and fetched anew. As long
- * as nobody else is in sync, this replica is the best there is, and stays. Bounded by the partitions of the broker.
+ * follower stops fetching and asks to be taken out of the ISR and the ELR. Then the log is set aside and fetched anew. As
+ * long as nobody else is in sync, this replica is the best there is, and stays. Bounded by the partitions of the broker.
  */
 export class DamagedReplicas {
   readonly #context: ReplicationContext
-  readonly #lostLeaderships: LostLeaderships
+  readonly #lost: LostReplicas
   readonly #unfollow: (partition: Partition) => void
   readonly #keys = new Set<string>()
   /** When each began anew. */
@@ -23,11 +24,11 @@ export class DamagedReplicas {
 
   constructor(options: {
     readonly context: ReplicationContext
-    readonly lostLeaderships: LostLeaderships
+    readonly lost: LostReplicas
     readonly unfollow: (partition: Partition) => void
   }) {
     this.#context = options.context
-    this.#lostLeaderships = options.lostLeaderships
+    this.#lost = options.lost
     this.#unfollow = options.unfollow
   }
 
@@ -49,23 +50,20 @@ export class DamagedReplicas {
       isr: partition.isr,
       err: error,
     })
-    if (partition.leading) this.handOver(partition)
-    else this.#unfollow(partition)
+    if (!partition.leading) this.#unfollow(partition)
+    this.handOver(partition)
   }
 
-  /** Whenever the ISR of a led partition may have got another member. */
-  handOver({ topicId, partition, image }: Partition): void {
-    if (!this.has(topicId, partition) || image.isr.length < 2) return
-    this.#lostLeaderships.giveUp(topicId, partition, { isServing: true })
+  /** Whenever somebody else may have come to lead, or to be able to. */
+  handOver({ topicId, partition }: Partition): void {
+    if (this.has(topicId, partition)) this.#lost.giveUp(topicId, partition, { isServing: true })
   }
 
   /** Whether the log may go: what it holds is not counted on any more. */
   mayBeginAnew(topicId: TopicId, image: PartitionImage): boolean {
     const { brokerId } = this.#context
     return (
-      this.has(topicId, image.partition) &&
-      image.leader !== brokerId &&
-      !image.isr.includes(brokerId)
+      this.has(topicId, image.partition) && image.leader !== brokerId && !isCounted(image, brokerId)
     )
   }
 

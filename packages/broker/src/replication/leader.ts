@@ -180,6 +180,8 @@ export class PartitionLeader {
     const replica = this.#progressOf(brokerId)
     if (!replica || fetch.brokerEpoch < replica.brokerEpoch) return false
     assert(fetch.fetchOffset <= this.#logEndOffset, 'a follower is not ahead of its leader')
+    // Within an epoch a log that agreed does not shrink: it is lost, and until it is whole again nobody waits for it.
+    if (fetch.fetchOffset < replica.logEndOffset) replica.lastCaughtUpMs = -Infinity
     if (fetch.fetchOffset >= this.#logEndOffset) replica.lastCaughtUpMs = nowMs
     else if (
       replica.brokerEpoch === fetch.brokerEpoch &&

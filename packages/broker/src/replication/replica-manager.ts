@@ -15,7 +15,7 @@ import { Flusher } from './flusher.ts'
 import { FollowerSide } from './follower-side.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { LeaderSide } from './leader-side.ts'
-import { LostLeaderships } from './lost-leaderships.ts'
+import { isCounted, LostReplicas } from './lost-replicas.ts'
 import { PartitionTable } from './partition-table.ts'
 import { PartitionEvents } from './partition-events.ts'
 import { type PartitionOwner, Partition } from './partition.ts'
@@ -70,7 +70,7 @@ export class ReplicaManager implements Replicas {
   readonly #followerSide: FollowerSide
   readonly #housekeeping: Housekeeping
   readonly #deletions: Deletions
-  readonly #lostLeaderships: LostLeaderships
+  readonly #lost: LostReplicas
   readonly #damage: DamagedReplicas
   readonly #listeners = new Set<LeadershipListener>()
   readonly #turns: Turns
@@ -123,15 +123,15 @@ export class ReplicaManager implements Replicas {
       turnEnded: () => this.#followerSide.send(),
     })
     this.#deletions = new Deletions({ context, controller })
-    this.#lostLeaderships = new LostLeaderships({ context, controller })
+    this.#lost = new LostReplicas({ context, controller })
     this.#damage = new DamagedReplicas({
       context,
-      lostLeaderships: this.#lostLeaderships,
+      lost: this.#lost,
       unfollow: partition => this.#followerSide.unfollow(partition),
     })
     logs.onDamage((topicId, number, error) => {
       const partition = this.#table.get(topicId, number)
-      if (partition) this.#damage.found(partition, error)
+      if (partition) this.#damageFound(partition, error)
     })
   }
 
@@ -203,7 +203,7 @@ export class ReplicaManager implements Replicas {
     if (!partition) return
     if (partition.failure) {
       partition.image = image
-      this.#lostLeaderships.giveUp(topicId, image.partition)
+      this.#lost.giveUp(topicId, image.partition)
       return
     }
     if (partition.leading?.leaderEpoch === image.leaderEpoch) {
@@ -240,7 +240,8 @@ export class ReplicaManager implements Replicas {
     const before = partition.following
     this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
     partition.image = image
-    if (partition.failure || this.#damage.has(topicId, image.partition)) return
+    if (partition.failure) return this.#lost.giveUp(topicId, image.partition)
+    if (this.#damage.has(topicId, image.partition)) return this.#damage.handOver(partition)
     const isSame = before?.leader === image.leader && before.leaderEpoch === image.leaderEpoch
     if (isSame) return
     this.#followerSide.unfollow(partition)
@@ -275,8 +276,8 @@ export class ReplicaManager implements Replicas {
   }
 
   /**
-   * A damaged log may hold what is committed, so a member of the ISR must not begin anew with an empty one: it stays
-   * offline until the leader has taken it out of the ISR, and then fetches everything again.
+   * A damaged log may hold what is committed, so a member of the ISR or the ELR must not begin anew with an empty one: it
+   * stays offline until it is in neither any more, as it asks to be, and then fetches everything again.
    */
   #isDamaged(topicId: TopicId, topicName: string, image: PartitionImage): boolean {
     const { logs, brokerId } = this.#options
@@ -286,15 +287,33 @@ export class ReplicaManager implements Replicas {
     )
     this.#table.damaged.delete(key)
     if (!damaged) return false
-    if (image.isr.includes(brokerId)) {
+    if (isCounted(image, brokerId)) {
       this.#table.damaged.add(key)
       const fields = { topic: topicName, partition: image.partition, err: damaged.error }
       this.#context.logEvent('error', 'partition offline', fields)
-      if (image.leader === brokerId) this.#lostLeaderships.giveUp(topicId, image.partition)
+      this.#lost.giveUp(topicId, image.partition)
       return true
     }
     this.#beginAnew(topicId, topicName, image.partition, damaged.error)
     return false
+  }
+
+  #damageFound(partition: Partition, error: ClusterError): void {
+    const { topicId, topicName, image } = partition
+    this.#damage.found(partition, error)
+    if (!this.#damage.mayBeginAnew(topicId, image)) return
+    // Nobody counts on it, so no metadata will say so; but the read that has found it is still under way.
+    const { clock } = this.#context
+    clock.wakeAt(clock.monotonicMs(), () => {
+      if (this.#table.get(topicId, image.partition) !== partition) return
+      this.#turns.run(
+        this.#renew({ topicId, topicName, image: partition.image, newLeaderEpoch: false }),
+      )
+    })
+  }
+
+  *#renew(local: LocalPartition): Generator<void> {
+    yield this.#follow(local)
   }
 
   /** The error, unless it has been told when it was found. */
@@ -359,9 +378,7 @@ export class ReplicaManager implements Replicas {
     this.#resign(partition, errorCodes.KAFKA_STORAGE_ERROR)
     this.#reads.purgatory.wake(partition)
     this.#leaderSide.sessions.changed(partition.positions)
-    if (partition.leader === this.#context.brokerId) {
-      this.#lostLeaderships.giveUp(partition.topicId, partition.partition)
-    }
+    this.#lost.giveUp(partition.topicId, partition.partition)
   }
 
   // Requests
@@ -435,7 +452,7 @@ export class ReplicaManager implements Replicas {
     this.#turns.stop()
     this.#housekeeping.stop()
     this.#deletions.stop()
-    this.#lostLeaderships.stop()
+    this.#lost.stop()
     this.#followerSide.stop()
     for (const partition of this.#table) this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
     this.#reads.purgatory.stop()

@@ -1,5 +1,5 @@
-import { ClusterError, partitionKey } from '@trimaran/common'
-import type { TopicId } from '@trimaran/common'
+import { ClusterError, noLeader, partitionKey } from '@trimaran/common'
+import type { BrokerId, TopicId } from '@trimaran/common'
 import type { PartitionImage } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
 import type { ControllerChannel } from '../channels.ts'
@@ -12,22 +12,23 @@ const retryMaxMs = 5_000
 /** Of one request; the rest follows when it is answered. */
 const maxPartitionsPerRequest = 1_000
 
-interface LostLeadership {
+interface LostReplica {
   readonly topicId: TopicId
   readonly partition: number
-  /** Only if another one can lead: without, the partition would have no leader, and this one serves. */
+  /** A leadership is given up only if another one can lead: without, the partition would have no leader, and this one serves. */
   readonly isServing: boolean
 }
 
 /**
- * Leaderships that this broker cannot exercise, or not wholly: its log of the partition failed or is damaged. It asks the
- * controller for an ISR without itself, which is to say: let another one lead. Asked again, with the newest epochs, until the metadata
- * names another leader or none. Bounded by the partitions of the broker.
+ * Replicas that are not what the metadata says: their log failed or is damaged. This broker asks the controller for an ISR
+ * without itself, which is to say: let another one lead, and do not count what I had, as a member of the ISR or of the ELR.
+ * Asked again, with the newest epochs, until the metadata does. The leader would find out only when a record comes that is
+ * not fetched. Bounded by the partitions of the broker.
  */
-export class LostLeaderships {
+export class LostReplicas {
   readonly #context: ReplicationContext
   readonly #controller: ControllerChannel
-  readonly #lost = new Map<string, LostLeadership>()
+  readonly #lost = new Map<string, LostReplica>()
   readonly #endOfTurn: EndOfTurn
   #isInFlight = false
   #failures = 0
@@ -54,21 +55,23 @@ export class LostLeaderships {
     this.#cancelRetry?.()
   }
 
-  #led({ topicId, partition, isServing }: LostLeadership): PartitionImage | null {
+  /** Null: nothing to ask for. A follower that nobody leads may be the best there is. */
+  #counted({ topicId, partition, isServing }: LostReplica): PartitionImage | null {
     const { table, brokerId } = this.#context
     const image = table.image.topicsById.get(topicId)?.partitions[partition]
-    if (image?.leader !== brokerId) return null
-    return isServing && image.isr.length < 2 ? null : image
+    if (image === undefined || image.leader === noLeader) return null
+    if (image.leader === brokerId) return isServing && image.isr.length < 2 ? null : image
+    return isCounted(image, brokerId) ? image : null
   }
 
   #send(): void {
     if (this.#isInFlight || this.#isStopped) return
-    for (const [key, lost] of this.#lost) if (!this.#led(lost)) this.#lost.delete(key)
+    for (const [key, lost] of this.#lost) if (!this.#counted(lost)) this.#lost.delete(key)
     const asked = [...this.#lost].slice(0, maxPartitionsPerRequest)
     if (asked.length === 0) return
     const { brokerId, brokerEpoch } = this.#context
     const partitions = asked.flatMap(([, lost]) => {
-      const image = this.#led(lost)
+      const image = this.#counted(lost)
       return image ? [this.#item(lost.topicId, image)] : []
     })
     this.#isInFlight = true
@@ -120,3 +123,7 @@ export class LostLeaderships {
     })
   }
 }
+
+/** Whether the metadata says that it has what is committed. */
+export const isCounted = ({ isr, elr }: PartitionImage, brokerId: BrokerId): boolean =>
+  isr.includes(brokerId) || elr?.includes(brokerId) === true
