@@ -1,4 +1,5 @@
-import type { Clock, ClusterError, Disk, LogEvent, Offset, Slots } from '@trimaran/common'
+import type { Clock, ClusterError, Disk, LogEvent } from '@trimaran/common'
+import type { Offset, Slots, TopicId } from '@trimaran/common'
 import type { Births } from './births.ts'
 import type { FilePool } from './file-pool.ts'
 import type { Segment } from './segment.ts'
@@ -25,8 +26,8 @@ export interface LogContext {
   /** Set by the first failed write or fsync; no log of the directory takes an append after that. */
   readonly failed: ClusterError | null
   fail(error: unknown, path: string): ClusterError
-  /** Stored bytes of the log in that directory are not what was stored. */
-  damaged(directory: string, error: ClusterError): void
+  /** Stored bytes of the log are not what was stored. */
+  damaged(log: { readonly topicId: TopicId; readonly partition: number }, error: ClusterError): void
   /** A truncation went below what the recovery-point checkpoint says: it must be rewritten before the next append. */
   recoveryPointFell(log: RecoveryPointOf): void
   /** An fsync of a segment took so long. */

@@ -30,7 +30,7 @@ export class DirectoryContext implements LogContext {
   readonly tails: TailBudget
   readonly indexes: LoadedIndexes<Segment>
   readonly #recoveryPointFell: (log: RecoveryPointOf) => void
-  readonly #damaged: (directory: string, error: ClusterError) => void
+  readonly #damaged: LogContext['damaged']
   readonly #flushed: ((elapsedMs: number) => void) | undefined
   readonly #waiting = new Set<() => void>()
   #trashCount = 0
@@ -48,7 +48,7 @@ export class DirectoryContext implements LogContext {
     readonly birthsPerTurn: number
     readonly warmBytes: number
     readonly recoveryPointFell: (log: RecoveryPointOf) => void
-    readonly damaged: (directory: string, error: ClusterError) => void
+    readonly damaged: LogContext['damaged']
     readonly flushed: ((elapsedMs: number) => void) | undefined
   }) {
     this.disk = options.disk
@@ -79,8 +79,8 @@ export class DirectoryContext implements LogContext {
     return error
   }
 
-  damaged(directory: string, error: ClusterError): void {
-    this.#damaged(directory, error)
+  damaged(...damage: Parameters<LogContext['damaged']>): void {
+    this.#damaged(...damage)
   }
 
   recoveryPointFell(log: RecoveryPointOf): void {

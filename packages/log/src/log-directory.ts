@@ -83,7 +83,9 @@ export class LogDirectory {
       openFileCountMax: options.openFileCountMax ?? openFileCountMax,
       birthsPerTurn: options.birthsPerTurn ?? birthsPerTurn,
       warmBytes: options.warmBytes ?? warmBytes,
-      damaged: (path, error) => this.#damageFound(path, error),
+      damaged: ({ topicId, partition }, error) => {
+        if (this.log(topicId, partition) !== undefined) this.#onDamage(topicId, partition, error)
+      },
       recoveryPointFell: log => this.#checkpoints.lowerRecoveryPoint(log, this.#logs.values()),
       flushed: options.flushed,
     })
@@ -124,11 +126,6 @@ export class LogDirectory {
   /** `listener` hears of open logs in which a read has met damage, each time one does; it must not change logs at once. */
   onDamage(listener: DamageListener): void {
     this.#onDamage = listener
-  }
-
-  #damageFound(directory: string, error: ClusterError): void {
-    const damaged = [...this.#logs.values()].find(log => log.directory === directory)
-    if (damaged !== undefined) this.#onDamage(damaged.topicId, damaged.partition, error)
   }
 
   /** @throws ClusterError CORRUPT if this partition's log is here and damaged */

@@ -21,8 +21,8 @@ export interface NewLogOptions {
 export function newStoredLog(options: NewLogOptions): StoredLog {
   const { context, directory, home, log, firstEpoch } = options
   const settings = { config: options.config }
-  const segments = new Segments(context, directory, settings)
-  segments.createUnborn(home, log)
+  const segments = new Segments({ context, directory, log, settings })
+  segments.createUnborn(home)
   const starts = firstEpoch < 0 ? [] : [{ epoch: firstEpoch, startOffset: 0 }]
   return new StoredLog({
     context,

@@ -1,4 +1,4 @@
-import { ClusterError, type Disk, type Offset } from '@trimaran/common'
+import { ClusterError, type Disk, type Offset, type TopicId } from '@trimaran/common'
 import { hasBatchAfter, scanBatches } from './batch-scan.ts'
 import type { LogConfig } from './config.ts'
 import type { LogContext } from './context.ts'
@@ -16,6 +16,7 @@ import { readSnapshot, removeSnapshots } from './snapshots.ts'
 export interface OpenLogOptions {
   readonly context: LogContext
   readonly directory: string
+  readonly topicId: TopicId
   readonly topicName: string
   readonly partition: number
   readonly config: LogConfig
@@ -36,7 +37,9 @@ export interface OpenLogOptions {
  */
 export function openStoredLog(options: OpenLogOptions): StoredLog {
   const settings = { config: options.config }
-  const segments = new Segments(options.context, options.directory, settings)
+  const { context, directory, topicId, topicName, partition } = options
+  const log = { topicId, topicName, partition }
+  const segments = new Segments({ context, directory, log, settings })
   adoptFiles(segments, options)
   const isRestored = options.isClean && restoreActive(segments, options.recoveryPoint)
   const opened = isRestored

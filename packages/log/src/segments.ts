@@ -34,16 +34,23 @@ export class Segments implements SegmentOwner, UnbornFile {
   readonly directory: string
   readonly context: LogContext
   readonly #settings: { readonly config: LogConfig }
+  readonly #log: LogIdentity
   #list: Segment[] = []
   /** Who makes its directory; null: the log is on the disk. */
-  #home: { readonly of: LogHome; readonly log: LogIdentity } | null = null
+  #home: LogHome | null = null
   #damageReportedMs = -Infinity
 
   /** `settings`: shared with the log, which may change its config. */
-  constructor(context: LogContext, directory: string, settings: { readonly config: LogConfig }) {
-    this.context = context
-    this.directory = directory
-    this.#settings = settings
+  constructor(options: {
+    readonly context: LogContext
+    readonly directory: string
+    readonly log: LogIdentity
+    readonly settings: { readonly config: LogConfig }
+  }) {
+    this.context = options.context
+    this.directory = options.directory
+    this.#log = options.log
+    this.#settings = options.settings
   }
 
   /** False: it never had a record, and there is nothing of it outside of memory. */
@@ -98,8 +105,8 @@ export class Segments implements SegmentOwner, UnbornFile {
   }
 
   /** The first of a new log, whose file and directory are made when it is used. */
-  createUnborn(home: LogHome, log: LogIdentity): Segment {
-    this.#home = { of: home, log }
+  createUnborn(home: LogHome): Segment {
+    this.#home = home
     return this.#push(0, PooledFile.unborn(this.context.files, this))
   }
 
@@ -123,7 +130,7 @@ export class Segments implements SegmentOwner, UnbornFile {
   }
 
   #bear(): void {
-    this.#home?.of.makeDirectory(this.directory, this.#home.log)
+    this.#home?.makeDirectory(this.directory, this.#log)
     this.#home = null
   }
 
@@ -403,7 +410,7 @@ export class Segments implements SegmentOwner, UnbornFile {
   }
 
   #reportDamage(err: ClusterError): void {
-    this.context.damaged(this.directory, err)
+    this.context.damaged(this.#log, err)
     const nowMs = this.context.clock.monotonicMs()
     if (nowMs - this.#damageReportedMs < damageReportIntervalMs) return
     this.#damageReportedMs = nowMs
