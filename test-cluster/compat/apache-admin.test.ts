@@ -320,7 +320,7 @@ describe.skipIf(!apacheIsThere)("Apache's administration tools", { timeout: time
     const features = (await apache('kafka-features', [...server, 'describe'])).stdout
     expect(features).toContain('metadata.version')
     expect(features).toMatch(
-      /kraft\.version\s+SupportedMinVersion: 0\s+SupportedMaxVersion: 1\s+FinalizedVersionLevel: 1/,
+      /kraft\.version\s+SupportedMinVersion: 1\s+SupportedMaxVersion: 1\s+FinalizedVersionLevel: 1/,
     )
     await cluster.createTopic('shortened', 1)
     await apache('kafka-console-producer', [...server, '--topic', 'shortened'], 'a\nb\nc\n')

@@ -101,3 +101,18 @@ test('ApiVersions v3 keeps the name of the client and refuses one that is none',
     expect(refused.errorCode).toBe(errorCodes.INVALID_REQUEST)
   }
 })
+
+test('the voters are in the log from the start: kraft.version has no level 0', async () => {
+  const client = cluster.client()
+  for (const version of [3, 4]) {
+    const answer = await client.call(apis.apiVersions, version, {
+      clientSoftwareName: 'x',
+      clientSoftwareVersion: '1',
+    })
+    expect(answer.supportedFeatures).toContainEqual({
+      name: 'kraft.version',
+      minVersion: 1,
+      maxVersion: 1,
+    })
+  }
+})
