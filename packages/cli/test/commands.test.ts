@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startCluster, type Cluster } from '@trimaran/server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -23,10 +25,14 @@ interface Outcome {
 }
 
 /** The real program in a process of its own, as a person or a script runs it. */
-function trimaran(args: readonly string[], input = ''): Promise<Outcome> {
+function trimaran(
+  args: readonly string[],
+  input = '',
+  environment: NodeJS.ProcessEnv = { TRIMARAN_BOOTSTRAP_SERVER: cluster.bootstrapServers },
+): Promise<Outcome> {
   return new Promise((settle, fail) => {
     const child = spawn(process.execPath, [main, ...args], {
-      env: { ...process.env, TRIMARAN_BOOTSTRAP_SERVER: cluster.bootstrapServers, NO_COLOR: '1' },
+      env: { ...process.env, NO_COLOR: '1', ...environment },
     })
     let stdout = ''
     let stderr = ''
@@ -47,6 +53,23 @@ test('a reader that has seen enough ends a command quietly', async () => {
   child.stderr.on('data', chunk => (stderr += String(chunk)))
   await new Promise(settle => child.on('close', settle))
   expect(stderr).toBe('')
+})
+
+test('without -b every node of the local cluster is asked, whichever of them is down', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'trimaran-cli-'))
+  const environment = { TRIMARAN_CLUSTER_DIR: directory }
+  const nodes = [1, ...cluster.bootstrapServers.split(',').map(each => Number(each.split(':')[1]))]
+  writeFileSync(
+    join(directory, 'cluster.json'),
+    JSON.stringify({ nodes: nodes.map(port => ({ port })) }),
+  )
+  const status = await trimaran(['quorum', 'status'], '', environment)
+  expect(status).toMatchObject({ code: 0, stdout: expect.stringContaining('leader') })
+  writeFileSync(join(directory, 'cluster.json'), '{')
+  expect((await trimaran(['topics', '--help'], '', environment)).code).toBe(0)
+  const help = await trimaran(['topics', 'list', '--help'], '', environment)
+  expect(help.stdout).toContain('localhost:9092')
+  rmSync(directory, { recursive: true })
 })
 
 test('a client that has had an answer waits for a cluster that is away for a moment', async () => {

@@ -1,9 +1,21 @@
 import { Option } from 'commander'
 import { CliError, exitCodes } from '../output.ts'
-import { defaultDirectory } from '../local-cluster/state.ts'
+import { defaultDirectory, readState } from '../local-cluster/state.ts'
 
 /** Options that mean the same wherever they stand. */
-const defaultBootstrap = 'localhost:9092'
+const kafkaDefault = 'localhost:9092'
+const clusterVariable = 'TRIMARAN_CLUSTER_DIR'
+
+/** All nodes of the local cluster, so that it does not matter which of them is down. Without one, where Kafka is by default. */
+export function bootstrapOf(directory: string): string {
+  try {
+    const nodes = readState(directory)?.nodes.map(({ port }) => `127.0.0.1:${port}`) ?? []
+    return nodes.length === 0 ? kafkaDefault : nodes.join(',')
+  } catch {
+    // The `cluster` verbs say what is wrong with the file; these do without it.
+    return kafkaDefault
+  }
+}
 
 export const wholeNumber =
   (name: string, min: number) =>
@@ -23,13 +35,16 @@ export const collect = (value: string, previous: readonly string[]): readonly st
 ]
 
 export const bootstrapOption = (): Option =>
-  new Option('-b, --bootstrap-server <host:port,…>', 'brokers to ask first')
+  new Option(
+    '-b, --bootstrap-server <host:port,…>',
+    'brokers to ask first; the local cluster unless said otherwise',
+  )
     .env('TRIMARAN_BOOTSTRAP_SERVER')
-    .default(defaultBootstrap)
+    .default(bootstrapOf(process.env[clusterVariable] ?? defaultDirectory))
 export const jsonOption = (): Option => new Option('--json', 'print one JSON document')
 export const directoryOption = (): Option =>
   new Option('--dir <directory>', 'where the cluster lives')
-    .env('TRIMARAN_CLUSTER_DIR')
+    .env(clusterVariable)
     .default(defaultDirectory)
 
 export const examples = (...lines: readonly string[]): string =>
