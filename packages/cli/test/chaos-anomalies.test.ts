@@ -7,7 +7,7 @@ import { endsThatGoBack } from '../src/chaos/history/end-offsets.ts'
 import { groupAnomalies } from '../src/chaos/history/group-ownership.ts'
 import { findAnomalies } from '../src/chaos/history/checks.ts'
 import { History } from '../src/chaos/history/history.ts'
-import type { Poll, Send } from '../src/chaos/history/history.ts'
+import type { OffsetCommit, Poll, Send } from '../src/chaos/history/history.ts'
 import { inconsistentOffsets } from '../src/chaos/history/inconsistent-offsets.ts'
 import { lostWrites } from '../src/chaos/history/lost-write.ts'
 import { pollsOutOfOrder } from '../src/chaos/history/nonmonotonic-poll.ts'
@@ -237,4 +237,21 @@ test('a committed offset is read by whoever asks after it was acknowledged', () 
   expect(found(lostCommits, history)).toEqual([])
   history.offsetFetches.push({ ...of, offset: 4, invokedAt: 5, endedAt: 6 })
   expect(found(lostCommits, history)[0]).toContain('G4')
+})
+
+test('a committed offset may be replaced by a later commit, but not of an older generation', () => {
+  const of = { process: 'a', group: 'g', partition, status: 'acked' as const }
+  const after = (lower: Partial<OffsetCommit>): string[] => {
+    const history = new History()
+    history.commits.push({ ...of, offset: 5, generation: 2, invokedAt: 3, endedAt: 4 })
+    history.commits.push({ ...of, offset: 3, generation: 2, invokedAt: 5, endedAt: 6, ...lower })
+    history.offsetFetches.push({ ...of, offset: 3, invokedAt: 7, endedAt: 8 })
+    return found(lostCommits, history)
+  }
+  expect(after({})).toEqual([])
+  expect(after({ generation: 1 })).toHaveLength(1)
+  expect(after({ status: 'failed' })).toHaveLength(1)
+  expect(after({ invokedAt: 9, endedAt: 10 })).toHaveLength(1)
+  expect(after({ invokedAt: 1, endedAt: 2 })).toHaveLength(1)
+  expect(after({ invokedAt: 1, endedAt: 2, status: 'unknown' })).toEqual([])
 })

@@ -105,6 +105,10 @@ test('a history that shows nothing is no proof', () => {
     kept: false,
     doubts: ['orders/0 was not read to its end'],
   })
+  expect(judge(historyOf([send(1, [1], 1, 0), ok(1, 0, 2), readToEnd]), all)).toMatchObject({
+    kept: false,
+    doubts: ['nothing was acknowledged'],
+  })
 })
 
 test('anomalies are counted by name, and three of each are shown', () => {

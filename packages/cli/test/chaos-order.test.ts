@@ -113,6 +113,44 @@ test('poll-skip and int-poll-skip: only past what somebody knows of', () => {
   expect(names(pollsOutOfOrder, controlRecord.history)).toEqual([])
 })
 
+test('poll-skip: what an aborted transaction left in the log nobody is shown', () => {
+  const history = (status: Transaction['status']): History =>
+    story()
+      .transaction(1, { status })
+      .send([1], 0)
+      .send([2, 3], 1, { transaction: 1 })
+      .send([4], 4)
+      .poll([
+        [0, 1],
+        [4, 4],
+      ]).history
+  expect(names(pollsOutOfOrder, history('failed'))).toEqual([])
+  expect(names(pollsOutOfOrder, history('unknown'))).toEqual([])
+  expect(names(pollsOutOfOrder, history('acked'))).toEqual(['int-poll-skip'])
+})
+
+test('poll-skip: the polls of one transaction follow each other, whatever becomes of it', () => {
+  const history = (status: Transaction['status'], then: [number, number]): History =>
+    story()
+      .transaction(1, { status })
+      .send([1, 2, 3, 4], 0)
+      .poll([[0, 1]])
+      .poll([[1, 2]], { transaction: 1 })
+      .poll([[2, 3]], { transaction: 1 })
+      .poll([then]).history
+  expect(names(pollsOutOfOrder, history('failed', [1, 2]))).toEqual([])
+  expect(names(pollsOutOfOrder, history('failed', [3, 4]))).toEqual(['poll-skip'])
+  expect(names(pollsOutOfOrder, history('acked', [3, 4]))).toEqual([])
+  expect(names(pollsOutOfOrder, history('acked', [1, 2]))).toEqual(['nonmonotonic-poll'])
+  // Nobody knows whether it has moved the stream on.
+  expect(names(pollsOutOfOrder, history('unknown', [1, 2]))).toEqual([])
+  expect(names(pollsOutOfOrder, history('unknown', [3, 4]))).toEqual([])
+  const within = history('failed', [1, 2])
+  within.polls.splice(2, 1)
+  within.polls.splice(2, 0, { ...within.polls[1]!, records: [{ offset: 3, value: 4 }] })
+  expect(names(pollsOutOfOrder, within)).toEqual(['poll-skip'])
+})
+
 test('nonmonotonic-poll and int-nonmonotonic-poll: back, or the same again', () => {
   const again = story()
     .poll([[1, 2]])

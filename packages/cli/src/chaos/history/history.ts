@@ -209,9 +209,11 @@ export function seenLogs(history: History): Map<PartitionName, SeenLog> {
       log.polledEnd = Math.max(log.polledEnd, offset + 1)
     }
   }
-  for (const { partition, values, baseOffset, status, acks } of history.sends) {
-    // What only a leader had may be taken back, and another record stored in its place.
-    if (status !== 'acked' || baseOffset < 0 || acks !== -1) continue
+  const transactions = transactionsById(history)
+  for (const send of history.sends) {
+    const { partition, values, baseOffset, acks } = send
+    // What only a leader had may be taken back, and another record stored in its place; what was aborted nobody is shown.
+    if (statusIn(transactions, send) !== 'acked' || baseOffset < 0 || acks !== -1) continue
     values.forEach((value, at) => logOf(partition).add(baseOffset + at, value))
   }
   return logs

@@ -1,21 +1,35 @@
 import type { Anomaly, AnomalyName } from './anomaly.ts'
-import { seenLogs } from './history.ts'
+import { seenLogs, transactionsById } from './history.ts'
 import type { History } from './history.ts'
+
+/** Where a stream stands. */
+interface Position {
+  readonly last: number | undefined
+  /** Of the last poll, and where the stream stood when it began. */
+  readonly transaction: number | undefined
+  readonly before: number | undefined
+}
 
 /**
  * P13 `nonmonotonic-poll`, `poll-skip`: who reads on never goes back, reads nothing twice and misses nothing that anybody
- * knows of. The same within one poll: `int-nonmonotonic-poll`, `int-poll-skip`. A poll of a transaction that failed moves
- * nobody on.
+ * knows of. The same within one poll: `int-nonmonotonic-poll`, `int-poll-skip`. A transaction that failed moves nobody on,
+ * and of one without an outcome nobody knows whether it did.
  */
 export function* pollsOutOfOrder(history: History, logs = seenLogs(history)): Generator<Anomaly> {
-  const failed = new Set<number>()
-  for (const { id, status } of history.transactions) if (status !== 'acked') failed.add(id)
-  const lastByStream = new Map<string, number>()
+  const transactions = transactionsById(history)
+  const positions = new Map<string, Position>()
+  const standsAt = (position: Position | undefined, now: number | undefined) => {
+    const { transaction, last, before } = position ?? {}
+    if (transaction === undefined || transaction === now) return last
+    const status = transactions.get(transaction)?.status
+    return status === 'acked' ? last : status === 'failed' ? before : undefined
+  }
   for (const { partition, stream, records, transaction } of history.polls) {
     const key = `${stream} ${partition}`
     const log = logs.get(partition)
-    const streamsLast = lastByStream.get(key)
-    let last = streamsLast
+    const position = positions.get(key)
+    const start = standsAt(position, transaction)
+    let last = start
     for (const [at, { offset, value }] of records.entries()) {
       const former = last
       last = offset
@@ -32,9 +46,8 @@ export function* pollsOutOfOrder(history: History, logs = seenLogs(history)): Ge
         offsets: [former, offset],
       }
     }
-    const isTaken = transaction === undefined || !failed.has(transaction)
-    if (last !== undefined && isTaken) lastByStream.set(key, last)
-    else if (streamsLast === undefined) lastByStream.delete(key)
+    const goesOn = transaction !== undefined && position?.transaction === transaction
+    positions.set(key, { last, transaction, before: goesOn ? position.before : start })
   }
 }
 

@@ -62,7 +62,7 @@ export function judge(history: History, options: VerdictOptions): Verdict {
     if (count <= evidencePerNameMax) shown.push(anomaly)
   }
   const records = countRecords(history)
-  const doubts = doubtsOf(history, records.acknowledged)
+  const doubts = doubtsOf(history)
   const each = faultCosts(history)
   const silencesMs = each.map(cost => cost.silenceMs)
   return {
@@ -101,11 +101,14 @@ function countRecords({ sends, polls }: History): Verdict['records'] {
 }
 
 /** A history in which nothing happened, or that ends too early, has no anomaly either. */
-function doubtsOf({ sends, finallyRead, deleted }: History, acknowledged: number): string[] {
-  if (acknowledged === 0) return ['nothing was acknowledged']
+function doubtsOf({ sends, finallyRead, deleted }: History): string[] {
+  // With acks=0 nobody has said anything.
+  const acknowledged = sends.filter(
+    ({ status, acks, values }) => status === 'acked' && acks !== 0 && values.length > 0,
+  )
+  if (acknowledged.length === 0) return ['nothing was acknowledged']
   const unread = new Set<string>()
-  for (const { status, acks, partition } of sends) {
-    if (status !== 'acked' || acks === 0) continue
+  for (const { partition } of acknowledged) {
     if (!finallyRead.has(partition) && !deleted.has(partition)) unread.add(partition)
   }
   return [...unread].toSorted().map(partition => `${partition} was not read to its end`)
