@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startCluster, type Cluster } from '@trimaran/server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { HookVictim, commandsOfFile } from '../src/chaos/torture/hook-victim.ts'
+import { HookVictim, commandsOfFile, runShell } from '../src/chaos/torture/hook-victim.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'trimaran-hooks-'))
 const told = join(scratch, 'told')
@@ -75,3 +75,26 @@ test('a file of hooks says what it can, and is told deed and node', async () => 
   write("''")
   await expect(commandsOfFile(file)).rejects.toThrow('prints some of: kill')
 })
+
+test('a command that leaves something in the background is over, and one that hangs is ended with all it began', async () => {
+  const pids = join(scratch, 'pids')
+  const startedMs = performance.now()
+  expect(await runShell(`sleep 60 & echo $! >> ${pids}; echo up`)).toBe('up\n')
+  expect(performance.now() - startedMs).toBeLessThan(10_000)
+  await expect(runShell(`sleep 61 & echo $! >> ${pids}; wait`, 200)).rejects.toThrow(
+    'did not end within 0.2 s',
+  )
+  const [left = 0, ended = 0] = readFileSync(pids, 'utf8').trim().split('\n').map(Number)
+  process.kill(left)
+  await expect.poll(() => readState(ended)).toMatch(/^[ZX-]$/)
+})
+
+/** Of a process: Z, if it has died and nobody has looked; -: gone. */
+function readState(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2)[0] ?? '-'
+  } catch {
+    return '-'
+  }
+}

@@ -110,6 +110,19 @@ test('what a scenario of somebody leaves down is brought back', async () => {
   ])
 })
 
+test('a node that is killed while it hangs only has to be started', async () => {
+  const twice: Scenario = {
+    name: 'twice',
+    words: 'hangs, then dies',
+    needs: ['kill', 'pause'],
+    async round({ torture }) {
+      await torture.pause(1)
+      await torture.kill(1)
+    },
+  }
+  expect(await played(twice, 1, 1)).toEqual(['pause 1', 'kill 1', 'start 1'])
+})
+
 test.each([
   [['--scenario', 'no-such-thing']],
   [['--scenario', 'leader-kill', '--duration', 'x']],

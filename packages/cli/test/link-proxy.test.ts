@@ -112,6 +112,19 @@ test('behind a cut there is silence: no byte, no end, no reset; mended, all of i
   await expect.poll(() => accepted.length).toBe(2)
 })
 
+test('a dial that waits behind a cut is ended with the proxy, and may be reset before', async () => {
+  const { dial, proxy } = await ends()
+  proxy.there.isOpen = false
+  const reset = await dial()
+  const waiting = await dial()
+  reset.socket.write('a')
+  await sleep(moment)
+  reset.socket.resetAndDestroy()
+  await sleep(moment)
+  proxy.close()
+  await expect.poll(() => waiting.events).toContain('end')
+})
+
 test('a process that dies behind a cut is missed only when the link is mended', async () => {
   const { dial, accepted, proxy } = await ends(echo)
   const told = await dial()

@@ -90,9 +90,10 @@ export class LinkProxy {
 
   private constructor(target: HostPort) {
     this.#target = target
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
-      this.there.whenOpen(() => this.#join(socket)),
-    )
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
+      this.#keep(socket)
+      this.there.whenOpen(() => this.#join(socket))
+    })
     this.#server.maxConnections = connectionsMax
   }
 
@@ -123,17 +124,22 @@ export class LinkProxy {
   #join(dialler: Socket): void {
     if (dialler.destroyed) return
     const target = connect({ ...this.#target, allowHalfOpen: true, noDelay: true })
+    this.#keep(target)
     this.#tie(dialler, target, this.there)
     this.#tie(target, dialler, this.back)
   }
 
+  /** Until it closes, joined or not. */
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => this.#sockets.delete(socket))
+  }
+
   #tie(from: Socket, to: Socket, valve: Valve): void {
-    this.#sockets.add(from)
     from.pipe(new Gate(valve)).pipe(to)
     // A reset, a refused dial, or both directions at their ends: told once it can be told.
-    from.on('error', () => {})
     from.on('close', isBroken => {
-      this.#sockets.delete(from)
       valve.whenOpen(() => {
         if (isBroken) to.resetAndDestroy()
       })

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { apis } from '@trimaran/protocol'
 import { ClusterClient } from '../../client/index.ts'
+import { signal } from '../../local-cluster/processes.ts'
 import { CliError, exitCodes } from '../../output.ts'
 import { controllerIn, leaderIn } from './leaders.ts'
 import { faults, isFault, remedies } from './victim.ts'
@@ -20,6 +21,8 @@ const leaderTimeoutMs = 60_000
 const healTimeoutMs = 180_000
 /** A container that is stopped in order is given ten seconds by its engine. */
 const commandTimeoutMs = 60_000
+/** What a command has printed is read within this after its end. */
+const lastWordsMs = 200
 /** Who hangs must not hang what asks about it. */
 const askTimeoutMs = 1000
 
@@ -53,9 +56,14 @@ export class HookVictim implements Victim {
       clientId: 'chaos-torture',
       ...{ retryTimeoutMs: askTimeoutMs, queryTimeoutMs: askTimeoutMs },
     })
-    const { brokers } = await client.metadata([])
-    const nodes = brokers.map(({ nodeId }) => nodeId).toSorted((a, b) => a - b)
-    return new HookVictim(hooks, topic, client, nodes)
+    try {
+      const { brokers } = await client.metadata([])
+      const nodes = brokers.map(({ nodeId }) => nodeId).toSorted((a, b) => a - b)
+      return new HookVictim(hooks, topic, client, nodes)
+    } catch (error) {
+      await client.close()
+      throw error
+    }
   }
 
   async act(deed: Deed, node: number): Promise<void> {
@@ -146,23 +154,42 @@ export async function commandsOfFile(file: string): Promise<Hooks['commands']> {
   return Object.fromEntries(deeds.map(deed => [deed, `${quoted} ${deed} {}`]))
 }
 
-/** In a group of its own, so that Ctrl-C does not cut it off in the middle. Tells what it printed. */
-function runShell(text: string): Promise<string> {
+/**
+ * In a group of its own, so that Ctrl-C does not cut it off in the middle. Tells what it printed. Over when the shell is: what
+ * it leaves in the background may hold its output open for as long as it lives.
+ */
+export function runShell(text: string, timeoutMs = commandTimeoutMs): Promise<string> {
   return new Promise((settle, fail) => {
     const child = spawn('/bin/sh', ['-c', text], {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
-      timeout: commandTimeoutMs,
     })
     let said = ''
     let complained = ''
+    let isLate = false
     const last = (words: string, chunk: Buffer): string => (words + chunk.toString()).slice(-2000)
     child.stdout.on('data', (chunk: Buffer) => (said = last(said, chunk)))
     child.stderr.on('data', (chunk: Buffer) => (complained = last(complained, chunk)))
-    child.once('error', error => fail(new CliError(`"${text}" cannot be run: ${error.message}`)))
+    const timer = setTimeout(() => {
+      isLate = true
+      // The group: a shell that waits for a command leaves it behind otherwise.
+      if (child.pid !== undefined) signal(-child.pid, 'SIGKILL')
+    }, timeoutMs)
+    child.once('error', error => {
+      clearTimeout(timer)
+      fail(new CliError(`"${text}" cannot be run: ${error.message}`))
+    })
+    child.once('exit', () => {
+      clearTimeout(timer)
+      setTimeout(() => {
+        child.stdout.destroy()
+        child.stderr.destroy()
+      }, lastWordsMs).unref()
+    })
     child.once('close', code => {
+      const how = isLate ? `did not end within ${timeoutMs / 1000} s` : `ended with ${String(code)}`
       if (code === 0) settle(said)
-      else fail(new CliError(`"${text}" ended with ${String(code)}: ${complained.trim()}`))
+      else fail(new CliError(`"${text}" ${how}: ${complained.trim()}`))
     })
   })
 }

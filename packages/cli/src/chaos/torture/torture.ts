@@ -70,6 +70,8 @@ export class Torture {
   async strike(fault: Fault, node: number): Promise<void> {
     this.#tell(fault, node)
     const troubles = this.#troubles.get(node) ?? new Set()
+    // A process that ends does not hang any more.
+    if (remedies[fault] === 'start') troubles.delete('pause')
     this.#troubles.set(node, troubles.add(fault))
     await this.#victim.act(fault, node)
   }
