@@ -8,6 +8,8 @@ export interface Turn {
   readonly args: readonly string[]
   /** `lost`: it must find a loss; a checker that has never seen one proves nothing. */
   readonly expects: 'kept' | 'lost'
+  /** Whatever takes longer hangs. */
+  readonly limitMs: number
 }
 
 export interface PlanOptions {
@@ -21,6 +23,10 @@ export interface PlanOptions {
 }
 
 const recordsPerSecond = 500
+/** Of a seed: the campaign itself gives one up after three minutes. */
+const seedMaxMs = 200_000
+/** Of a scenario, beside its duration: starts, the last healing (1 min), what is under way (1 min), reading it all (2 min). */
+const aroundScenarioMs = 600_000
 /** A loss that is certain needs no minute. */
 const lossSeconds = 5
 const mustLose: ReadonlySet<string> = new Set(['unclean-election'])
@@ -44,6 +50,7 @@ function simTurn(from: number, { seedsPerTurn, bug }: PlanOptions): Turn {
     name: `sim-${from}`,
     args: ['test-cluster/sim/main.ts', ...seeds, ...(bug === null ? [] : ['--bug', bug])],
     expects: 'kept',
+    limitMs: seedsPerTurn * seedMaxMs,
   }
 }
 
@@ -58,5 +65,6 @@ function chaosTurn(scenario: string, seed: number, { secondsPerTurn, port }: Pla
       ...['--rate', String(recordsPerSecond), '--port', String(port)],
     ],
     expects,
+    limitMs: seconds * 1000 + aroundScenarioMs,
   }
 }

@@ -53,7 +53,7 @@ test('what cannot be meant is wrong usage', () => {
 })
 
 const turn = (name: string, code: string, expects: Turn['expects'] = 'kept'): Turn => ({
-  ...{ name, args: ['-e', code], expects },
+  ...{ name, args: ['-e', code], expects, limitMs: 60_000 },
 })
 async function soaked(turns: readonly Turn[], durationMs = 60_000) {
   const directory = mkdtempSync(join(scratch, 'run-'))
@@ -89,6 +89,24 @@ test('it stops at the first violation, says how to run it again, and keeps its e
   expect((await soaked([turn('broken', 'process.exit(3)')])).finding).toContain(
     'Nothing can be said of',
   )
+})
+
+test('a chaos run that ends with 1 has broken a promise only if it says so', async () => {
+  const doubts = "console.log('Nothing can be said: no node was struck.'); process.exit(1)"
+  expect((await soaked([turn('doubts', doubts)])).finding).toContain(
+    'Nothing can be said of doubts',
+  )
+  const breaks = "console.log('A promise was broken.'); process.exit(1)"
+  expect((await soaked([turn('breaks', breaks)])).finding).toContain(
+    'A promise was broken in breaks',
+  )
+})
+
+test('a run that hangs is ended, and is a finding', async () => {
+  const hangs = "process.on('SIGINT', () => process.exit(130)); setInterval(() => {}, 1000)"
+  const { finding, directory } = await soaked([{ ...turn('stuck', hangs), limitMs: 1500 }])
+  expect(finding).toContain('stuck hangs: it did not end within 1.5 s')
+  expect(readdirSync(directory)).toEqual(['stuck'])
 })
 
 test('a run that must lose and does not is a finding', async () => {

@@ -5,8 +5,12 @@ import { join } from 'node:path'
 import type { Turn } from './plan.ts'
 
 const root = join(import.meta.dirname, '../..')
-/** Of the simulator and of `trimaran chaos run`: something was violated. Any other code is a run that did not work. */
-const violations: ReadonlySet<number> = new Set([1, 127, 128, 129])
+/** Of the simulator: something was violated. Any other code is a run that did not work. */
+const violations: ReadonlySet<number> = new Set([127, 128, 129])
+/** Of `trimaran chaos run`, whose code is 1 for whatever is not a kept promise. */
+const brokenWords = 'A promise was broken.'
+/** Between being told to end and being ended. */
+const graceMs = 10_000
 const lastLines = 40
 /** One for all turns, though each has a folder of its own for what is temporary. */
 const compileCache = join(tmpdir(), 'node-compile-cache')
@@ -34,12 +38,12 @@ export async function soak({
   for (const turn of turns) {
     const place = join(directory, turn.name)
     const turnStartedMs = performance.now()
-    const code = await take(turn, place, signal)
+    const { code, isLate } = await take(turn, place, signal)
     if (signal.aborted) {
       rmSync(place, { recursive: true, force: true })
       break
     }
-    const finding = findingOf(turn, code, place)
+    const finding = isLate ? lateWords(turn) : findingOf(turn, code, place)
     if (finding !== null) return `${finding}\n${tail(place)}\nAll of it is in ${place}.`
     rmSync(place, { recursive: true, force: true })
     done++
@@ -62,14 +66,19 @@ function findingOf({ name, args, expects }: Turn, code: number, place: string): 
       : `${name} must lose records, and no loss was found (exit code ${code}):\n  ${command}`
   }
   if (code === 0) return null
-  const what = violations.has(code) ? 'A promise was broken in' : 'Nothing can be said of'
+  const isBroken =
+    violations.has(code) || readFileSync(outputOf(place), 'utf8').includes(brokenWords)
+  const what = isBroken ? 'A promise was broken in' : 'Nothing can be said of'
   return `${what} ${name} (exit code ${code}):\n  ${command}`
 }
+
+const lateWords = ({ name, args, limitMs }: Turn): string =>
+  `${name} hangs: it did not end within ${limitMs / 1000} s:\n  node ${args.join(' ')}`
 
 const outputOf = (place: string): string => join(place, 'output.txt')
 
 /** In a folder of its own, where temporary files go as well: what a failed run keeps is kept there. */
-async function take(turn: Turn, place: string, signal: AbortSignal): Promise<number> {
+async function take(turn: Turn, place: string, signal: AbortSignal): Promise<End> {
   rmSync(place, { recursive: true, force: true })
   mkdirSync(place, { recursive: true })
   const output = openSync(outputOf(place), 'w')
@@ -80,24 +89,38 @@ async function take(turn: Turn, place: string, signal: AbortSignal): Promise<num
       stdio: ['ignore', output, output],
       env: { NODE_COMPILE_CACHE: compileCache, ...process.env, NO_COLOR: '1', TMPDIR: place },
     })
-    return await exitOf(child, signal)
+    return await exitOf(child, signal, turn.limitMs)
   } finally {
     closeSync(output)
   }
 }
 
-function exitOf(child: ChildProcess, signal: AbortSignal): Promise<number> {
+interface End {
+  readonly code: number
+  readonly isLate: boolean
+}
+
+function exitOf(child: ChildProcess, signal: AbortSignal, limitMs: number): Promise<End> {
   return new Promise((settle, fail) => {
+    let isLate = false
+    let grace: NodeJS.Timeout | undefined
     // Twice: a chaos run that is interrupted once heals its cluster and judges what it has.
     const stop = (): void => {
       child.kill('SIGINT')
       child.kill('SIGTERM')
+      grace ??= setTimeout(() => child.kill('SIGKILL'), graceMs)
     }
+    const limit = setTimeout(() => {
+      isLate = true
+      stop()
+    }, limitMs)
     signal.addEventListener('abort', stop, { once: true })
     child.once('error', fail)
     child.once('close', code => {
+      clearTimeout(limit)
+      clearTimeout(grace)
       signal.removeEventListener('abort', stop)
-      settle(code ?? -1)
+      settle({ code: code ?? -1, isLate })
     })
   })
 }
