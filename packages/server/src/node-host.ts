@@ -113,12 +113,13 @@ export class NodeHost {
       return new NodeHost(options, { links, listener, storage, bound, started })
     } catch (error) {
       // Whatever did open is given back: a port that is taken must not leave a lock behind.
-      listener.destroy()
       const [links, , storage] = await Promise.allSettled([
         opening.links,
         opening.bound,
         opening.storage,
       ])
+      // Not before: one that is closed on its way to listening never says what became of it.
+      listener.destroy()
       if (links.status === 'fulfilled') links.value.close()
       if (storage.status === 'fulfilled') await storage.value.abandon()
       throw error

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import type { NodeId } from '@trimaran/common'
+import { startCluster } from '../src/index.ts'
 import { clientOf, leaderClient, produceSomewhere, start } from './support/clusters.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'trimaran-cluster-'))
@@ -103,6 +104,23 @@ test('a killed node on disk is recovered with what it had', async () => {
   await cluster.kill(1)
   await cluster.restart(1)
   expect(await produceSomewhere(cluster, 'orders', 0, 'three')).toBe(2)
+})
+
+test('a cluster of which one node cannot start leaves nothing open', async () => {
+  const servers = (): number =>
+    process.getActiveResourcesInfo().filter(name => name === 'TCPServerWrap').length
+  const before = servers()
+  const directory = join(scratch, 'half')
+  mkdirSync(directory)
+  // Where the second node would have its directory.
+  writeFileSync(join(directory, 'node-2'), 'a file')
+  await expect(startCluster({ inMemory: false, directory })).rejects.toThrow('node-2')
+  expect(servers()).toBe(before)
+  // Whoever was still opening then would be open now.
+  await new Promise(resolve => setTimeout(resolve, 500))
+  expect(servers()).toBe(before)
+  rmSync(join(directory, 'node-2'))
+  await (await startCluster({ inMemory: false, directory })).stop()
 })
 
 test('two clusters live side by side in one process', async () => {

@@ -103,7 +103,10 @@ export class Cluster implements AsyncDisposable {
   /** Opens every node's ports first, since each must know all the others', then starts them. */
   async start(): Promise<void> {
     const members = [...this.#members.values()]
-    await Promise.all(members.map(member => member.open()))
+    const opened = await Promise.allSettled(members.map(member => member.open()))
+    // Not before all are done: what opens after the cluster was given up would stay open.
+    const failed = opened.find(each => each.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
     for (const member of members) member.start(this.#votersFor(member.nodeId))
     const brokerCount = members.length
     await this.#withinTime(
