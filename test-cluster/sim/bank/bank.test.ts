@@ -27,6 +27,18 @@ test('the bank has every bug, and enough rows of the list of real ones', () => {
   for (const { seeds } of found) expect(seeds).toBeLessThanOrEqual(2000)
 })
 
+test('a simulator that dies at once has noticed nothing', async () => {
+  const before = process.env['NODE_OPTIONS']
+  process.env['NODE_OPTIONS'] = '--import=data:text/javascript,process.exit(3)'
+  try {
+    const args = { ...optionsOf(found[0] as Finding), seeds: 2 }
+    expect(await find('doubleVote', args)).toMatchObject({ seeds: null, noticedBy: null })
+  } finally {
+    if (before === undefined) delete process.env['NODE_OPTIONS']
+    else process.env['NODE_OPTIONS'] = before
+  }
+})
+
 test('the stored seeds still find their bugs', { timeout: 240_000 }, async () => {
   const left = [...found]
   const unnoticed: string[] = []

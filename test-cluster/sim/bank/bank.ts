@@ -42,7 +42,8 @@ export function noticedBy({ kind, message }: Failure): string {
 export async function find(bug: BugName, options: RunOptions): Promise<Finding> {
   let first: { readonly seed: number; readonly failure: Failure } | null = null
   const campaign = new Campaign({ ...options, bug, workers: 1 }, ({ seed, failure }) => {
-    if (failure === null) return
+    // Sources that do not even load, or a process that dies, break no promise: that would find any bug.
+    if (failure === null || failure.kind === 'crash') return
     first = { seed, failure }
     campaign.stop()
   })
