@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -58,18 +58,26 @@ test('a reader that has seen enough ends a command quietly', async () => {
 test('without -b every node of the local cluster is asked, whichever of them is down', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'trimaran-cli-'))
   const environment = { TRIMARAN_CLUSTER_DIR: directory }
-  const nodes = [1, ...cluster.bootstrapServers.split(',').map(each => Number(each.split(':')[1]))]
-  writeFileSync(
-    join(directory, 'cluster.json'),
-    JSON.stringify({ nodes: nodes.map(port => ({ port })) }),
-  )
-  const status = await trimaran(['quorum', 'status'], '', environment)
-  expect(status).toMatchObject({ code: 0, stdout: expect.stringContaining('leader') })
-  writeFileSync(join(directory, 'cluster.json'), '{')
-  expect((await trimaran(['topics', '--help'], '', environment)).code).toBe(0)
-  const help = await trimaran(['topics', 'list', '--help'], '', environment)
-  expect(help.stdout).toContain('localhost:9092')
-  rmSync(directory, { recursive: true })
+  const ports = [1, ...cluster.bootstrapServers.split(',').map(each => Number(each.split(':')[1]))]
+  const nodes = ports.map((port, at) => ({ id: at + 1, port }))
+  const stateFile = join(directory, 'cluster.json')
+  writeFileSync(stateFile, JSON.stringify({ nodes }))
+  const defaults = async (): Promise<string> =>
+    (await trimaran(['topics', 'list', '--help'], '', environment)).stdout
+  expect(await defaults(), 'none of its nodes runs').toContain('localhost:9092')
+  const second = join(directory, 'node-2')
+  mkdirSync(second)
+  const node = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', second])
+  try {
+    writeFileSync(join(second, 'node.pid'), String(node.pid))
+    const status = await trimaran(['quorum', 'status'], '', environment)
+    expect(status).toMatchObject({ code: 0, stdout: expect.stringContaining('leader') })
+    writeFileSync(stateFile, '{')
+    expect(await defaults(), 'nobody knows').toContain('localhost:9092')
+  } finally {
+    node.kill('SIGKILL')
+    rmSync(directory, { recursive: true })
+  }
 })
 
 test('a client that has had an answer waits for a cluster that is away for a moment', async () => {

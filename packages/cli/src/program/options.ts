@@ -1,16 +1,20 @@
 import { Option } from 'commander'
 import { CliError, exitCodes } from '../output.ts'
-import { defaultDirectory, readState } from '../local-cluster/state.ts'
+import { defaultDirectory, readPid, readState } from '../local-cluster/state.ts'
 
 /** Options that mean the same wherever they stand. */
 const kafkaDefault = 'localhost:9092'
 const clusterVariable = 'TRIMARAN_CLUSTER_DIR'
 
-/** All nodes of the local cluster, so that it does not matter which of them is down. Without one, where Kafka is by default. */
+/**
+ * All nodes of the local cluster, so that it does not matter which of them is down. If none runs, or there is none, where Kafka
+ * is by default.
+ */
 export function bootstrapOf(directory: string): string {
   try {
-    const nodes = readState(directory)?.nodes.map(({ port }) => `127.0.0.1:${port}`) ?? []
-    return nodes.length === 0 ? kafkaDefault : nodes.join(',')
+    const nodes = readState(directory)?.nodes ?? []
+    const isUp = nodes.some(({ id }) => readPid(directory, id) !== null)
+    return isUp ? nodes.map(({ port }) => `127.0.0.1:${port}`).join(',') : kafkaDefault
   } catch {
     // The `cluster` verbs say what is wrong with the file; these do without it.
     return kafkaDefault
