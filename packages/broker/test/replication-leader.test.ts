@@ -195,6 +195,16 @@ test('a replica that catches up joins the ISR only after the controller agrees, 
   expect(leader.highWatermark).toBe(12)
 })
 
+test('a replica that loses its log on its way into the ISR leaves it again at once', () => {
+  const leader = leaderOf({ image: { isr: [1, 2] } })
+  fetched(leader, 2, 10)
+  fetched(leader, 3, 10)
+  const joining = leader.takeProposal()!
+  fetched(leader, 3, 0, 1)
+  expect(leader.answered(joining, answer([1, 2, 3]), true, 2)).toBe('committed')
+  expect(leader.takeProposal()?.newIsr.map(({ brokerId }) => brokerId)).toEqual([1, 2])
+})
+
 test('a replica below the high watermark does not join', () => {
   const leader = leaderOf({ image: { isr: [1, 2] } })
   fetched(leader, 2, 10)

@@ -261,6 +261,18 @@ export class PartitionLeader {
     this.#state = committedIsr(isr)
     this.#maximal = maximalIsr(this.#state)
     this.#proposal = null
+    this.#strikeLost()
+  }
+
+  /** Who was let in while it lost its log does not have what is committed: it must not be elected for any longer than this. */
+  #strikeLost(): void {
+    const { isr } = this.#state
+    const removing = new Set<BrokerId>()
+    for (const { brokerId, logEndOffset } of this.#others) {
+      if (logEndOffset >= 0 && logEndOffset < this.#highWatermark && isr.has(brokerId))
+        removing.add(brokerId)
+    }
+    if (removing.size > 0) this.#propose({ kind: 'pendingShrink', isr, removing })
   }
 
   #takeReplicas({ replicas, isr }: PartitionImage, nowMs: number): void {
