@@ -33,6 +33,7 @@ export type AnomalyName =
   | 'G1c-realtime'
   | 'realtime-inversion'
   | 'end-goes-back'
+  | 'start-goes-back'
   | 'two-owners'
   | 'older-generation'
   | 'lost-commit'

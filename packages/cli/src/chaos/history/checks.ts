@@ -5,6 +5,7 @@ import { readCycles } from './cycles.ts'
 import { duplicates } from './duplicate.ts'
 import { endsThatGoBack } from './end-offsets.ts'
 import { groupAnomalies } from './group-ownership.ts'
+import { logStartsThatGoBack } from './log-starts.ts'
 import { seenLogs } from './history.ts'
 import type { History } from './history.ts'
 import { inconsistentOffsets } from './inconsistent-offsets.ts'
@@ -27,6 +28,7 @@ export function* findAnomalies(history: History, options?: LostWriteOptions): Ge
   yield* brokenTransactions(history)
   yield* readCycles(history)
   yield* endsThatGoBack(history)
+  yield* logStartsThatGoBack(history)
   yield* groupAnomalies(history)
   yield* lostCommits(history)
 }

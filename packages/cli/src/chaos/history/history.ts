@@ -54,6 +54,30 @@ export interface EndOffset {
   readonly endedAt: number
 }
 
+/** DeleteRecords of one partition. */
+export interface Deletion {
+  readonly process: string
+  readonly partition: PartitionName
+  /** Everything below it goes; -1: all that is committed when the leader is asked. */
+  readonly offset: number
+  readonly invokedAt: number
+  endedAt: number
+  /** `failed`: definitely not done. */
+  status: 'open' | 'acked' | 'failed' | 'unknown'
+  /** What it was answered: all replicas begin there, or later; -1: not told. */
+  lowWatermark: number
+}
+
+/** Where a partition begins, as its leader told it. */
+export interface LogStart {
+  readonly process: string
+  readonly partition: PartitionName
+  readonly leaderEpoch: number
+  readonly offset: number
+  readonly invokedAt: number
+  readonly endedAt: number
+}
+
 export interface Assignment {
   readonly process: string
   readonly group: string
@@ -98,6 +122,8 @@ export class History {
   readonly sends: Send[] = []
   readonly polls: Poll[] = []
   readonly endOffsets: EndOffset[] = []
+  readonly deletions: Deletion[] = []
+  readonly logStarts: LogStart[] = []
   readonly assignments: Assignment[] = []
   readonly commits: OffsetCommit[] = []
   readonly offsetFetches: OffsetFetch[] = []
@@ -127,6 +153,8 @@ export class SeenLog {
   readonly polled = new Set<number>()
   /** Behind the last that was read. */
   polledEnd = 0
+  /** What lies below may be gone, because somebody wanted it so or the leader said that it is. */
+  deletedBelow = 0
 
   add(offset: number, value: number): void {
     noteOne(this.#valueByOffset, this.contested, offset, value)
@@ -216,5 +244,18 @@ export function seenLogs(history: History): Map<PartitionName, SeenLog> {
     if (statusIn(transactions, send) !== 'acked' || baseOffset < 0 || acks !== -1) continue
     values.forEach((value, at) => logOf(partition).add(baseOffset + at, value))
   }
+  for (const deletion of history.deletions) noteDeleted(logOf(deletion.partition), endOf(deletion))
+  for (const { partition, offset } of history.logStarts) noteDeleted(logOf(partition), offset)
   return logs
+}
+
+function noteDeleted(log: SeenLog, below: number): void {
+  log.deletedBelow = Math.max(log.deletedBelow, below)
+}
+
+/** What a deletion may have deleted, at most. */
+function endOf({ offset, status, lowWatermark }: Deletion): number {
+  if (status === 'failed') return 0
+  if (offset >= 0) return offset
+  return status === 'acked' ? lowWatermark : Infinity
 }

@@ -2,7 +2,15 @@
  * A history as JSON Lines: one object per line, in the order in which things happened. Whoever can write such lines can have a
  * history judged, whatever client made it. README.md beside this file has the format.
  */
-import type { Fault, History, OffsetCommit, PartitionName, Send, Transaction } from './history.ts'
+import type {
+  Deletion,
+  Fault,
+  History,
+  OffsetCommit,
+  PartitionName,
+  Send,
+  Transaction,
+} from './history.ts'
 
 /** What is wrong with a line, in words for whoever wrote it. */
 export class HistoryFormatError extends Error {
@@ -11,6 +19,8 @@ export class HistoryFormatError extends Error {
 
 type Line = Readonly<Record<string, unknown>>
 type Outcome = 'ok' | 'fail' | 'info'
+/** What begins in one line and ends in another. */
+type Operation = Send | OffsetCommit | Transaction | Deletion
 
 const statuses: Readonly<Record<Outcome, Send['status']>> = {
   ok: 'acked',
@@ -63,7 +73,7 @@ const texts = (line: Line, key: string): readonly string[] =>
 export class HistoryReader {
   readonly #history: History
   /** Operations that have begun and not ended, by their `op`. */
-  readonly #open = new Map<number, Send | OffsetCommit | Transaction>()
+  readonly #open = new Map<number, Operation>()
 
   constructor(history: History) {
     this.#history = history
@@ -117,6 +127,18 @@ export class HistoryReader {
           ...when(line),
         })
         break
+      case 'log-start':
+        history.logStarts.push({
+          ...who(line),
+          leaderEpoch: whole(line, 'leaderEpoch'),
+          offset: whole(line, 'offset'),
+          ...when(line),
+        })
+        break
+      case 'delete-records':
+        if (line['type'] === 'invoke') this.#begin(line, deletionOf(line), history.deletions)
+        else this.#endDeletion(line)
+        break
       case 'assign':
         history.assignments.push({
           process: text(line, 'process'),
@@ -148,7 +170,7 @@ export class HistoryReader {
     }
   }
 
-  #begin<T extends Send | OffsetCommit | Transaction>(line: Line, begun: T, all: T[]): void {
+  #begin<T extends Operation>(line: Line, begun: T, all: T[]): void {
     const op = whole(line, 'op')
     if (this.#open.has(op)) {
       throw new HistoryFormatError(`operation ${op} begins a second time`)
@@ -157,7 +179,7 @@ export class HistoryReader {
     all.push(begun)
   }
 
-  #end(line: Line): Send | OffsetCommit | Transaction {
+  #end(line: Line): Operation {
     const op = whole(line, 'op')
     const ended = this.#open.get(op)
     if (ended === undefined) throw new HistoryFormatError(`operation ${op} ends and never began`)
@@ -180,6 +202,13 @@ export class HistoryReader {
     if (ended.status === 'acked' && line['offset'] !== undefined) {
       ended.baseOffset = whole(line, 'offset')
     }
+  }
+
+  #endDeletion(line: Line): void {
+    const ended = this.#end(line)
+    if (!('lowWatermark' in ended))
+      throw new HistoryFormatError(`operation ${whole(line, 'op')} is no deletion of records`)
+    if (ended.status === 'acked') ended.lowWatermark = whole(line, 'lowWatermark')
   }
 }
 
@@ -221,6 +250,13 @@ const transactionOf = (line: Line): Transaction => ({
   process: text(line, 'process'),
   invokedAt: time(line),
   ...open,
+})
+const deletionOf = (line: Line): Deletion => ({
+  ...who(line),
+  offset: whole(line, 'offset'),
+  invokedAt: time(line),
+  ...open,
+  lowWatermark: -1,
 })
 const commitOf = (line: Line): OffsetCommit => ({
   ...who(line),

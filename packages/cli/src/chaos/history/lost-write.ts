@@ -1,6 +1,6 @@
 import type { Anomaly } from './anomaly.ts'
 import { seenLogs, statusIn, transactionsById } from './history.ts'
-import type { History } from './history.ts'
+import type { History, SeenLog } from './history.ts'
 
 export interface LostWriteOptions {
   /** What only a leader acknowledged may be taken back: it counts only where somebody wants to see that. */
@@ -9,7 +9,8 @@ export interface LostWriteOptions {
 
 /**
  * P1: what acks=all acknowledged is read by whoever reads the partition to its end. `lost-write`: what lies behind it was read;
- * `unseen`: nothing behind it was, so the end of the log is gone.
+ * `unseen`: nothing behind it was, so the end of the log is gone. What may have been deleted is not lost, nor is what was
+ * acknowledged without an offset in a partition of which anything was.
  */
 export function* lostWrites(
   history: History,
@@ -27,6 +28,7 @@ export function* lostWrites(
     for (const [at, value] of values.entries()) {
       if (polled?.has(value) === true) continue
       const offset = baseOffset < 0 ? baseOffset : baseOffset + at
+      if (mayBeDeleted(log, offset, value)) continue
       const isUnseen = (log?.polledEnd ?? 0) <= offset
       yield {
         id: 'P1',
@@ -38,4 +40,10 @@ export function* lostWrites(
       }
     }
   }
+}
+
+function mayBeDeleted(log: SeenLog | undefined, offset: number, value: number): boolean {
+  if (log === undefined || log.deletedBelow === 0) return false
+  const known = offset < 0 ? log.offsetOf(value) : offset
+  return known === undefined || known < log.deletedBelow
 }

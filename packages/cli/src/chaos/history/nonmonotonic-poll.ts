@@ -36,7 +36,9 @@ export function* pollsOutOfOrder(history: History, logs = seenLogs(history)): Ge
       if (former === undefined || offset === former + 1) continue
       const goesBack = offset <= former
       // Control records and what was compacted leave gaps that nobody knows anything of.
-      if (!goesBack && log?.knowsBetween(former, offset) !== true) continue
+      // Nor does anybody read what was deleted before.
+      const from = Math.max(former, (log?.deletedBelow ?? 0) - 1)
+      if (!goesBack && log?.knowsBetween(from, offset) !== true) continue
       yield {
         id: 'P13',
         name: nameOf(goesBack, at > 0),
