@@ -41,6 +41,8 @@ export interface NodeView {
   readonly image: Image
   /** -1: not registered (yet), or no broker. */
   readonly brokerEpoch: BrokerEpoch
+  /** By its own clock, which may be wrong. */
+  readonly wallMs: number
   replicas(): Iterable<ReplicaView>
   replica(topicId: TopicId, partition: number): ReplicaView | undefined
 }

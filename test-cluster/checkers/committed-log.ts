@@ -1,6 +1,7 @@
 import type { LeaderEpoch, NodeId, Offset, TopicId } from '@trimaran/common'
 import { decodeBatch } from '@trimaran/protocol'
 import type { BatchHeader } from '@trimaran/protocol'
+import type { Asked } from './log-starts.ts'
 import type { Mirror } from './replicated-logs.ts'
 import { violated } from './violation.ts'
 
@@ -10,6 +11,7 @@ export interface StoredBatch {
   readonly lastOffset: Offset
   readonly leaderEpoch: LeaderEpoch
   readonly crc: number
+  readonly maxTimestampMs: number
   readonly producerId: number
   readonly producerEpoch: number
   readonly baseSequence: number
@@ -41,6 +43,10 @@ export class CommittedLog {
   readonly values: number[] = []
   /** The highest high watermark that any leader had. */
   end: Offset = 0
+  /** The latest beginning that any replica had, and rightly so. */
+  begin: Offset = 0
+  /** What is to be deleted; without those that were refused. */
+  readonly asked = new Set<Asked>()
 
   constructor(
     of: { readonly topicId: TopicId; readonly topicName: string; readonly partition: number },
@@ -71,6 +77,7 @@ export class CommittedLog {
       lastOffset,
       leaderEpoch: partitionLeaderEpoch,
       crc,
+      maxTimestampMs: header.maxTimestampMs,
       producerId: header.producerId,
       producerEpoch: header.producerEpoch,
       baseSequence: header.baseSequence,
@@ -99,6 +106,25 @@ export class CommittedLog {
   committedAt(baseOffset: Offset): StoredBatch | undefined {
     const at = this.#at.get(baseOffset)
     return at === undefined ? undefined : this.batches[at]
+  }
+
+  /** What lies below may be gone from any replica. */
+  get mayBeginAt(): Offset {
+    let begin = this.begin
+    for (const { below } of this.asked) begin = Math.max(begin, below)
+    return begin
+  }
+
+  /** In `batches`, of the one that holds `offset`. */
+  indexOf(offset: Offset): number {
+    let low = 0
+    let high = this.batches.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.batches[middle] as StoredBatch).lastOffset < offset) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   /** In any epoch. */

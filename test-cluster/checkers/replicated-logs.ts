@@ -4,6 +4,7 @@ import { batchSizeBytes, readBatchHeader } from '@trimaran/protocol'
 import type { NodeView, ReplicaView } from './cluster-view.ts'
 import { CommittedLog } from './committed-log.ts'
 import type { StoredBatch } from './committed-log.ts'
+import { LogStarts } from './log-starts.ts'
 import { violated } from './violation.ts'
 
 const noIncarnation = -1
@@ -14,6 +15,8 @@ export class Mirror {
   readonly log: CommittedLog
   incarnation = noIncarnation
   batches: StoredBatch[] = []
+  /** Where the log begins; -1: not looked at yet. */
+  start: Offset = -1
   end: Offset = 0
   highWatermark: Offset = 0
   /** Compared with what is committed up to here. */
@@ -52,6 +55,7 @@ export class ReplicatedLogs {
   readonly logs = new ByPartition<CommittedLog>()
   /** Something that ISR members must hold has changed there: see isr-completeness.ts. */
   readonly changed = new Set<CommittedLog>()
+  readonly starts = new LogStarts()
   truncations = 0
   /** Without looking them up: looking is what this does most. */
   readonly #mirrorOfReplica = new WeakMap<ReplicaView, Mirror>()
@@ -74,7 +78,8 @@ export class ReplicatedLogs {
     for (const replica of node.replicas()) {
       const mirror = this.#mirrorOf(node, replica)
       if (mirror.incarnation !== incarnation) this.#restarted(mirror, node, replica)
-      const { logEndOffset, highWatermark } = replica
+      const { logEndOffset, logStartOffset, highWatermark } = replica
+      if (logStartOffset !== mirror.start) this.#begins(mirror, node, replica)
       if (logEndOffset === mirror.end && highWatermark === mirror.highWatermark) continue
       if (replica.failure !== null) continue
       if (logEndOffset < mirror.end) this.#truncated(mirror, replica)
@@ -107,10 +112,20 @@ export class ReplicatedLogs {
     return mirror
   }
 
+  #begins(mirror: Mirror, node: NodeView, replica: ReplicaView): void {
+    this.starts.moved(mirror, node, replica)
+    if (mirror.end >= mirror.start) return
+    // It was emptied, and goes on behind what others have deleted.
+    mirror.batches = []
+    mirror.end = mirror.start
+    this.changed.add(mirror.log)
+  }
+
   /** What a crash left is looked at from the start. */
   #restarted(mirror: Mirror, node: NodeView, replica: ReplicaView): void {
     mirror.incarnation = node.incarnation
     mirror.batches = []
+    mirror.start = -1
     mirror.end = replica.logStartOffset
     mirror.highWatermark = 0
     mirror.verified = 0
@@ -191,14 +206,10 @@ export class ReplicatedLogs {
   }
 
   #compare(mirror: Mirror, from: Offset, to: Offset): void {
-    for (let offset = from; offset < to;) {
+    // The head of the log may be gone: log-starts.ts says whether it is rightly so.
+    for (let offset = Math.max(from, mirror.start); offset < to;) {
       const batch = mirror.at(offset)
       if (batch === undefined) {
-        // The head of the log may be gone.
-        if (mirror.batches.length > 0 && offset < (mirror.batches[0] as StoredBatch).baseOffset) {
-          offset = (mirror.batches[0] as StoredBatch).baseOffset
-          continue
-        }
         violated(
           'P7',
           `node ${mirror.nodeId} lacks ${mirror.log.name}@${offset} below its high watermark`,

@@ -1,3 +1,5 @@
+import { Deletion } from './log-starts.ts'
+import type { Cluster } from './log-starts.ts'
 import type { ReplicatedLogs } from './replicated-logs.ts'
 import type { StoredBatch } from './committed-log.ts'
 import { violated } from './violation.ts'
@@ -6,14 +8,17 @@ import { violated } from './violation.ts'
  * Looks at what clients are told the moment they are told it.
  *
  * P1: what acks=all acknowledges is committed, with these values at that offset. P12, P13: what a consumer reads is
- * committed, so it never changes. I6: a producer id is given once.
+ * committed, so it never changes. P14: see LogStarts. I6: a producer id is given once.
  */
 export class ToldClients {
   readonly #logs: ReplicatedLogs
   readonly #producerIds = new Set<number>()
 
-  constructor(logs: ReplicatedLogs) {
+  readonly #cluster: () => Cluster
+
+  constructor(logs: ReplicatedLogs, cluster: () => Cluster) {
     this.#logs = logs
+    this.#cluster = cluster
   }
 
   acked(told: {
@@ -50,6 +55,24 @@ export class ToldClients {
       'P12',
       `${value} is read at ${log?.name}@${offset}, where ${log?.values[offset]} is committed (to ${log?.end})`,
     )
+  }
+
+  /** Below it nothing has to be there any more. */
+  mayBeginAt(topicId: string, partition: number): number {
+    return this.#logs.log(topicId, partition)?.mayBeginAt ?? 0
+  }
+
+  /** A leader says that the partition begins here. */
+  logStart(topicId: string, partition: number, offset: number): void {
+    const log = this.#logs.log(topicId, partition)
+    if (log === undefined || offset <= log.mayBeginAt) return
+    violated('P14', `${log.name} is said to begin at ${offset}; it may do so at ${log.mayBeginAt}`)
+  }
+
+  /** Somebody sends a DeleteRecords. Null: of a partition that nobody has yet. */
+  deleting(topicId: string, partition: number, offset: number): Deletion | null {
+    const log = this.#logs.log(topicId, partition)
+    return log === undefined ? null : new Deletion(log, this.#cluster, offset)
   }
 
   producerId(producerId: number): void {

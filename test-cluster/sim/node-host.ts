@@ -172,6 +172,10 @@ export class SimNode {
     this.#watch.failed(error)
   }
 
+  get wallMs(): number {
+    return this.#clock.wallMs()
+  }
+
   jumpWallClock(byMs: number): void {
     this.#clock.wallSkewMs += byMs
   }

@@ -28,6 +28,10 @@ export class SimNodeView implements NodeView {
     return this.#node.node?.broker?.brokerEpoch ?? -1
   }
 
+  get wallMs(): number {
+    return this.#node.wallMs
+  }
+
   replicas(): Iterable<ReplicaView> {
     return (this.#node.node?.broker?.partitions() ?? []) as Iterable<ReplicaView>
   }

@@ -16,7 +16,10 @@ export class Oracle {
   readonly quorum: QuorumProperties
   readonly metadata: MetadataChecker
   readonly logs = new ReplicatedLogs(decodeValue)
-  readonly clients = new ToldClients(this.logs)
+  readonly clients = new ToldClients(this.logs, () => ({
+    image: this.metadata.latest,
+    nodes: this.#views,
+  }))
   readonly #replicationQuorum = new ReplicationQuorum()
   readonly #world: World
   readonly #nodes: readonly SimNode[]

@@ -6,6 +6,7 @@ import { History } from 'trimaran/history'
 import { checkHistory } from '../checkers/history-checks.ts'
 import { Violation } from '../checkers/violation.ts'
 import { NodeDisks } from './disk.ts'
+import { withExtras } from './extras.ts'
 import { Nemesis } from './faults.ts'
 import { isSettled, watchReaders } from './liveness.ts'
 import { Marks } from './marks.ts'
@@ -110,7 +111,8 @@ export class Simulation {
   constructor(options: SimulationOptions) {
     this.#options = options
     const root = new Prng(options.seed)
-    this.#swarm = trimmed(drawSwarm(root.fork(1), options), options.trims ?? [])
+    const swarm = withExtras(drawSwarm(root.fork(1), options), options.seed)
+    this.#swarm = trimmed(swarm, options.trims ?? [])
     // Drawn in any case: what else is drawn must not depend on whether the plan is.
     const drawn = drawPlan(root.fork(5), this.#swarm, options)
     this.#plan = options.plan ?? drawn
@@ -377,6 +379,7 @@ export class Simulation {
       'elected: from the ELR': electionsFromElr,
       'reassignment: done': reassignmentsDone,
       'reassignment: cancelled': reassignmentsCancelled,
+      'retention: batches deleted': this.#oracle.logs.starts.retained,
     }
     for (const state of this.#oracle.marks) counted[state] = 1
     return { ...this.#marks.counts, ...counted }
@@ -402,6 +405,8 @@ export class Simulation {
         generations: sum(members.map(({ generations }) => generations)),
         offsetCommits: sum(members.map(({ commits }) => commits)),
         ...admin.counts,
+        deletions: this.#marks.counts['deleteRecords: done'] ?? 0,
+        batchesRetained: this.#oracle.logs.starts.retained,
         quorumElections: this.#oracle.quorum.elections,
         voterChanges: this.#oracle.quorum.voterChanges,
         metadataEntries: this.#oracle.quorum.committed,

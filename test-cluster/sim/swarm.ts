@@ -41,6 +41,7 @@ export interface Swarm {
   readonly topics: readonly {
     readonly partitionCount: number
     readonly replicationFactor: number
+    readonly configs: readonly { readonly name: string; readonly value: string }[]
   }[]
   readonly producers: number
   readonly plainProducers: number
@@ -53,6 +54,8 @@ export interface Swarm {
   readonly hasReassignments: boolean
   /** Voters of the quorum are added and removed all the time. */
   readonly hasVoterChanges: boolean
+  /** Somebody deletes records that others read (DeleteRecords). */
+  readonly deletesRecords: boolean
 }
 
 const ms = 1000
@@ -116,6 +119,7 @@ export function drawSwarm(random: Prng, options: { readonly nodes: number }): Sw
     topics: Array.from({ length: random.between(1, 3) }, () => ({
       partitionCount: random.between(1, 3),
       replicationFactor: 3,
+      configs: [],
     })),
     producers: random.between(1, 3),
     plainProducers: random.between(0, 2),
@@ -126,6 +130,7 @@ export function drawSwarm(random: Prng, options: { readonly nodes: number }): Sw
     pauseMaxMs: random.pick([20, 60, 150]),
     hasReassignments: random.chance(1, 2),
     hasVoterChanges: random.chance(1, 3),
+    deletesRecords: false,
   }
 }
 

@@ -10,6 +10,11 @@ const trims = {
   }),
   wrongClocks: swarm => ({ ...swarm, wallSkewMaxMs: 0 }),
   reassignments: swarm => ({ ...swarm, hasReassignments: false }),
+  deletions: swarm => ({ ...swarm, deletesRecords: false }),
+  retention: ({ topics, ...swarm }) => ({
+    ...swarm,
+    topics: topics.map(topic => ({ ...topic, configs: [] })),
+  }),
   admin: swarm => ({ ...swarm, hasAdmin: false }),
   group: swarm => ({ ...swarm, members: 0 }),
   plainProducers: swarm => ({ ...swarm, plainProducers: 0 }),

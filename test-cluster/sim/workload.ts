@@ -5,6 +5,7 @@ import { GroupMember } from './clients/group-member.ts'
 import { KafkaClient } from './clients/kafka-client.ts'
 import type { ClientWorld } from './clients/kafka-client.ts'
 import { Producer } from './clients/producer.ts'
+import { RecordDeleter } from './clients/record-deleter.ts'
 import { Reader } from './clients/reader.ts'
 import { Values } from './clients/values.ts'
 import type { Swarm } from './swarm.ts'
@@ -56,7 +57,7 @@ export class Workload {
 
   async #begin(): Promise<void> {
     for (const [at, topic] of this.#swarm.topics.entries()) {
-      await this.admin.create({ name: this.topics[at] ?? '', ...topic, configs: [] })
+      await this.admin.create({ name: this.topics[at] ?? '', ...topic })
     }
     this.isReady = true
     for (let at = 0; at < this.#swarm.producers; at++) this.#produce(at, -1, true)
@@ -89,6 +90,7 @@ export class Workload {
     }
     if (this.#swarm.hasAdmin) this.#spawn(this.#administer())
     if (this.#swarm.hasReassignments) this.#spawn(this.#reassign())
+    if (this.#swarm.deletesRecords) this.#spawn(this.#deleteRecords())
     // Two operators who do not know of each other.
     for (let at = 0; at < (this.#swarm.hasVoterChanges ? 2 : 0); at++) {
       this.#spawn(this.#changeVoters(at))
@@ -170,6 +172,12 @@ export class Workload {
         await client.sleep(random.pick([0, 0, 5, 60]))
       }
     }
+  }
+
+  #deleteRecords(): Promise<void> {
+    // As for the reassigner.
+    const client = new KafkaClient(this.#shared, 'deleter', this.#random.fork(92))
+    return new RecordDeleter(client, this.topics).run()
   }
 
   async #changeVoters(at: number): Promise<void> {

@@ -43,6 +43,9 @@ export interface ClientOracle {
     readonly values: readonly number[]
     readonly acks: number
   }): void
+  mayBeginAt(topicId: string, partition: number): number
+  logStart(topicId: string, partition: number, offset: number): void
+  deleting(topicId: string, partition: number, offset: number): AskedDeletion | null
   /** I6: never given twice. */
   producerId(producerId: number): void
   read(told: {
@@ -51,6 +54,11 @@ export interface ClientOracle {
     readonly offset: number
     readonly value: number
   }): void
+}
+
+/** Null: no answer. */
+export interface AskedDeletion {
+  ended(told: { readonly errorCode: number; readonly lowWatermark: number } | null): void
 }
 
 export interface PartitionAddress {

@@ -12,6 +12,8 @@ export interface Position {
   /** -1: not known yet. */
   offset: number
   lastEpoch: number
+  /** What comes next is gone; the leader is to say where the partition begins. */
+  isReset?: boolean
 }
 
 export interface ReaderOptions {
@@ -67,7 +69,7 @@ export class Reader {
         isStale = true
         continue
       }
-      if (position.offset < 0) {
+      if (position.offset < 0 || position.isReset === true) {
         await this.#beginning(position, address)
         continue
       }
@@ -93,8 +95,16 @@ export class Reader {
 
   async #beginning(position: Position, address: PartitionAddress): Promise<void> {
     const told = await endOffset(this.#client, position.topic, address, -2)
-    if (told !== null && told.offset >= 0) position.offset = told.offset
-    else await this.#client.refresh([position.topic])
+    if (told === null || told.offset < 0) {
+      await this.#client.refresh([position.topic])
+      return
+    }
+    // Another leader may begin earlier: it has not heard of the deletion, or forgotten it. What was read is not read again.
+    if (told.offset > position.offset) {
+      position.offset = told.offset
+      position.lastEpoch = -1
+    }
+    position.isReset = false
   }
 
   async #fetch(node: NodeId, positions: readonly Position[]): Promise<boolean> {
@@ -142,6 +152,11 @@ export class Reader {
               'P13',
               `${client.name} read ${name(position)} beyond ${told.divergingEpoch.endOffset}, which diverges`,
             )
+          } else if (told.logStartOffset > position.offset) {
+            violated(
+              'P14',
+              `${client.name} reads ${name(position)} at ${position.offset}, and it begins at ${told.logStartOffset}`,
+            )
           } else if (told.records !== null && told.records.length > 0) {
             this.#askLast(position)
             hasRecords =
@@ -178,6 +193,13 @@ export class Reader {
     const address = this.#address(position)
     const isLeader = address !== null && address !== 'gone' && address.leader === node
     if (errorCode !== errorCodes.OFFSET_OUT_OF_RANGE || !isLeader) return
+    const { oracle, marks } = this.#client.shared
+    // As with auto.offset.reset=earliest: what it would read next is deleted.
+    if (position.offset < oracle.mayBeginAt(position.topicId, position.partition)) {
+      marks.hit('reader: reset to the log start')
+      position.isReset = true
+      return
+    }
     if (position.lastEpoch < 0 && !this.#isOutOfRangeForLong(position)) return
     violated(
       'P13',
@@ -274,6 +296,18 @@ export async function endOffset(
         process: client.name,
         partition: `${address.topicId}/${address.partition}`,
         leaderEpoch: address.leaderEpoch,
+        offset: told.offset,
+        invokedAt,
+        endedAt: client.nowUs,
+      })
+    }
+    if (timestamp === -2) {
+      const { topicId, partition, leaderEpoch } = address
+      client.shared.oracle.logStart(topicId, partition, told.offset)
+      client.shared.history.logStarts.push({
+        process: client.name,
+        partition: `${topicId}/${partition}`,
+        leaderEpoch,
         offset: told.offset,
         invokedAt,
         endedAt: client.nowUs,
