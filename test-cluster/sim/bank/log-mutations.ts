@@ -9,6 +9,7 @@ const recovery = at('recovery.ts')
 const directory = at('log-directory.ts')
 const producers = at('producer-state.ts')
 const checkpoints = at('directory-checkpoints.ts')
+const retention = at('retention.ts')
 
 /** Segments, recovery, idempotence. */
 export const logMutations = {
@@ -126,5 +127,15 @@ export const logMutations = {
       ),
       directory("if (this.#disk.exists(path)) this.#retire(path, log, 'stray')", ''),
     ],
+  },
+  retainsUncommitted: {
+    row: null,
+    rule: 'retention deletes what is not committed yet',
+    edits: [retention('    if (endOffset > highWatermark) break\n', '')],
+  },
+  retainsTooBriefly: {
+    row: null,
+    rule: 'retention takes a segment for expired at half its age',
+    edits: [retention('> config.retentionMs', '> config.retentionMs / 2')],
   },
 } as const satisfies Record<string, Mutation>

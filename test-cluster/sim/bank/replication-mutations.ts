@@ -166,4 +166,15 @@ export const replicationMutations = {
       ),
     ],
   },
+  deletionNotAwaited: {
+    row: null,
+    rule: 'deleted records are acknowledged as soon as the leader has deleted them',
+    edits: [
+      {
+        file: 'broker/src/replication/leader-side.ts',
+        find: 'if (this.#isAlive(brokerId)) lowWatermark',
+        replace: 'if (brokerId < 0) lowWatermark',
+      },
+    ],
+  },
 } as const satisfies Record<string, Mutation>
