@@ -29,9 +29,8 @@ export class LogStarts {
     if (logStartOffset < mirror.start) violated('P14', `${at}, and began at ${mirror.start}`)
     if (logStartOffset > log.end) violated('P14', `${at}, and ${log.end} are committed`)
     mirror.start = logStartOffset
-    if (logStartOffset <= log.mayBeginAt) return
-    this.#checkRetention(log, node, replica)
-    log.begin = logStartOffset
+    if (logStartOffset > log.mayBeginAt) this.#checkRetention(log, node, replica)
+    log.begin = Math.max(log.begin, logStartOffset)
   }
 
   /** Each committed batch is looked at once: what is gone from one replica may go from all. */
@@ -53,6 +52,14 @@ export class LogStarts {
     }
   }
 }
+
+/**
+ * Nothing was deleted. With any other error the leader may have done its part already: the replicas were too slow, or it
+ * resigned while it waited for them, as in Kafka.
+ */
+export const isRefusal = (errorCode: number): boolean =>
+  errorCode === errorCodes.OFFSET_OUT_OF_RANGE ||
+  errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION
 
 /** What a DeleteRecords is judged by, from the moment that it is sent. */
 export class Deletion {
@@ -80,11 +87,9 @@ export class Deletion {
   ended(told: { readonly errorCode: number; readonly lowWatermark: Offset } | null): void {
     if (told === null) return
     const { errorCode, lowWatermark } = told
-    // Carried out by the leader, and not by all replicas in time.
-    const isHalfDone = errorCode === errorCodes.REQUEST_TIMED_OUT
-    if (isHalfDone) this.#asked.below = Math.min(this.#asked.below, this.#log.end)
-    else if (errorCode !== errorCodes.NONE) this.#log.asked.delete(this.#asked)
-    else this.#acknowledged(lowWatermark)
+    if (errorCode === errorCodes.NONE) this.#acknowledged(lowWatermark)
+    else if (isRefusal(errorCode)) this.#log.asked.delete(this.#asked)
+    else this.#asked.below = Math.min(this.#asked.below, this.#log.end)
   }
 
   /** All live replicas begin there or later (KIP-107), and so does whoever of them is in sync without a break. */

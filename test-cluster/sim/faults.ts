@@ -6,7 +6,8 @@ import { clientPlace } from './client-network.ts'
 import type { SimNetwork } from './network.ts'
 import type { SimNode } from './node-host.ts'
 import type { Decision } from './plan.ts'
-import { faultKinds } from './swarm.ts'
+import { otherSettings } from './extras.ts'
+import { allFaultKinds } from './swarm.ts'
 import type { FaultKind, Swarm } from './swarm.ts'
 import type { World } from './world.ts'
 
@@ -51,7 +52,7 @@ export class Nemesis {
 
   constructor(options: NemesisOptions) {
     this.#options = options
-    this.counts = Object.fromEntries(faultKinds.map(kind => [kind, 0])) as never
+    this.counts = Object.fromEntries(allFaultKinds.map(kind => [kind, 0])) as never
   }
 
   start(): void {
@@ -129,6 +130,10 @@ export class Nemesis {
         return this.#swizzle()
       case 'clockJump':
         return this.#jumpClock(victim)
+      case 'reconfigure':
+        return this.#reconfigure(victim)
+      case 'wipe':
+        return this.#wipe(victim)
     }
   }
 
@@ -212,6 +217,26 @@ export class Nemesis {
       this.#trace(`stopped ${victim.id}`)
       this.#startLater(victim)
     })
+    return true
+  }
+
+  /** It comes back with other settings, whether it stopped in order or not. */
+  #reconfigure(victim: SimNode): boolean {
+    const random = this.#random
+    if (!(random.chance(1, 2) ? this.#restart(victim) : this.#kill(victim))) return false
+    const settings = otherSettings(random)
+    this.#trace(`${victim.id} will have ${settings.map(one => one.join('=')).join(' ')}`)
+    victim.reconfigure(settings)
+    return true
+  }
+
+  /** Its disk is another one, with nothing on it. The quorum's is not: voters that lose theirs are others. */
+  #wipe(victim: SimNode): boolean {
+    if (!victim.isUp || !this.#othersHold(victim)) return false
+    this.#trace(`wipe ${victim.id}`)
+    victim.crash('lose-all')
+    victim.wipe()
+    this.#startLater(victim)
     return true
   }
 
@@ -385,7 +410,10 @@ export class Nemesis {
    * them must be in its ISR or ELR: then that one has all that is committed, and stays when the victim drops out.
    */
   #mayLose(victim: SimNode): boolean {
-    if (this.#options.swarm.fsyncs) return true
+    return this.#options.swarm.fsyncs || this.#othersHold(victim)
+  }
+
+  #othersHold(victim: SimNode): boolean {
     const { nodes, image } = this.#options
     const isWhole = (node: SimNode): boolean =>
       node.isUp && !node.diedUncleanly && !node.hasFailingDisk

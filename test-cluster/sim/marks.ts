@@ -1,6 +1,6 @@
 import type { Message } from '@trimaran/raft'
 import { errorInfo } from '@trimaran/protocol'
-import { faultKinds } from './swarm.ts'
+import { allFaultKinds } from './swarm.ts'
 
 /**
  * Situations that a campaign must have been in, or it proves nothing about them: what nodes say of themselves, what goes over
@@ -80,7 +80,7 @@ const ofRoles = (kind: string): string[] =>
 
 /** What every campaign of some hundred seeds must hit. */
 export const marksWanted: readonly string[] = [
-  ...faultKinds.filter(kind => kind !== 'blackout').flatMap(ofRoles),
+  ...allFaultKinds.filter(kind => kind !== 'blackout').flatMap(ofRoles),
   'controller active',
   'controller resigned',
   'broker fenced: peerGone',
@@ -121,6 +121,8 @@ export const marksWanted: readonly string[] = [
   'produce: NOT_ENOUGH_REPLICAS_AFTER_APPEND',
   'produce: REQUEST_TIMED_OUT',
   'produce: UNKNOWN_TOPIC_ID',
+  'produce: MESSAGE_TOO_LARGE',
+  'produce: as large as may be',
   'producer: new epoch',
   'fetch: NOT_LEADER_OR_FOLLOWER',
   'fetch: FENCED_LEADER_EPOCH',

@@ -56,7 +56,8 @@ export class SimNode {
   readonly #network: SimNetwork
   readonly #random: Prng
   readonly #watch: NodeWatch
-  readonly #directoryId: string
+  #directoryId: string
+  #properties: ReadonlyMap<string, string>
   readonly #clock: SimClock
 
   constructor(options: {
@@ -75,6 +76,7 @@ export class SimNode {
     this.disks = options.disks
     this.#random = options.random
     this.#watch = options.watch
+    this.#properties = options.spec.properties
     this.#directoryId = uuidFromBytes(options.random.bytes(16))
     this.#clock = new SimClock(options.world, options.owner, options.spec.wallSkewMs)
     this.host = options.network.addHost(options.spec.nodeId, options.owner)
@@ -97,7 +99,8 @@ export class SimNode {
     // With another disk, if that one failed.
     this.hasFailingDisk = false
     this.disks.logs.fault = () => null
-    const { nodeId, roles, voters, properties, mistakes } = this.spec
+    const { nodeId, roles, voters, mistakes } = this.spec
+    const properties = this.#properties
     const host = (id: NodeId): string => `node-${id}`
     try {
       this.node = new ClusterNode({
@@ -170,6 +173,18 @@ export class SimNode {
 
   failed(error: unknown): void {
     this.#watch.failed(error)
+  }
+
+  /** From its next start on. */
+  reconfigure(settings: Iterable<readonly [string, string]>): void {
+    this.#properties = new Map([...this.#properties, ...settings])
+  }
+
+  /** Of a node that is down. A voter is its node id and its directory’s id, so it is given an empty directory of that id. */
+  wipe(): void {
+    this.disks.logs.wipe()
+    if (this.spec.roles.controller) return
+    this.#directoryId = uuidFromBytes(this.#random.fork(this.owner.incarnation).bytes(16))
   }
 
   get wallMs(): number {

@@ -6,7 +6,7 @@ import { History } from 'trimaran/history'
 import { checkHistory } from '../checkers/history-checks.ts'
 import { Violation } from '../checkers/violation.ts'
 import { NodeDisks } from './disk.ts'
-import { withExtras } from './extras.ts'
+import { withExtraHarm, withExtras } from './extras.ts'
 import { Nemesis } from './faults.ts'
 import { isSettled, watchReaders } from './liveness.ts'
 import { Marks } from './marks.ts'
@@ -114,7 +114,7 @@ export class Simulation {
     const swarm = withExtras(drawSwarm(root.fork(1), options), options.seed)
     this.#swarm = trimmed(swarm, options.trims ?? [])
     // Drawn in any case: what else is drawn must not depend on whether the plan is.
-    const drawn = drawPlan(root.fork(5), this.#swarm, options)
+    const drawn = withExtraHarm(drawPlan(root.fork(5), this.#swarm, options), this.#swarm, options)
     this.#plan = options.plan ?? drawn
     this.#trace = options.trace ? new Trace(options.trace.linesMax, options.trace.print) : null
     const world = new World(root.fork(2))

@@ -20,7 +20,10 @@ export const faultKinds = [
   'swizzle',
   'clockJump',
 ] as const
-export type FaultKind = (typeof faultKinds)[number]
+/** Drawn apart from the others: see extras.ts. */
+export const extraFaultKinds = ['reconfigure', 'wipe'] as const
+export type FaultKind = (typeof faultKinds)[number] | (typeof extraFaultKinds)[number]
+export const allFaultKinds: readonly FaultKind[] = [...faultKinds, ...extraFaultKinds]
 
 /** What one seed is: drawn once, before anything happens. Half of the seeds have a kind of fault, half do not. */
 export interface Swarm {
@@ -56,6 +59,10 @@ export interface Swarm {
   readonly hasVoterChanges: boolean
   /** Somebody deletes records that others read (DeleteRecords). */
   readonly deletesRecords: boolean
+  /** Besides `faults`. */
+  readonly extraFaults: ReadonlySet<FaultKind>
+  /** max.message.bytes of the first topic, where somebody sends batches just as large; 0: nobody does. */
+  readonly giantBytes: number
 }
 
 const ms = 1000
@@ -131,6 +138,8 @@ export function drawSwarm(random: Prng, options: { readonly nodes: number }): Sw
     hasReassignments: random.chance(1, 2),
     hasVoterChanges: random.chance(1, 3),
     deletesRecords: false,
+    extraFaults: new Set(),
+    giantBytes: 0,
   }
 }
 

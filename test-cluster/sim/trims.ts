@@ -13,8 +13,12 @@ const trims = {
   deletions: swarm => ({ ...swarm, deletesRecords: false }),
   retention: ({ topics, ...swarm }) => ({
     ...swarm,
-    topics: topics.map(topic => ({ ...topic, configs: [] })),
+    topics: topics.map(({ configs, ...topic }) => ({
+      ...topic,
+      configs: configs.filter(({ name }) => name === 'max.message.bytes'),
+    })),
   }),
+  giants: swarm => ({ ...swarm, giantBytes: 0 }),
   admin: swarm => ({ ...swarm, hasAdmin: false }),
   group: swarm => ({ ...swarm, members: 0 }),
   plainProducers: swarm => ({ ...swarm, plainProducers: 0 }),

@@ -1,6 +1,7 @@
 import type { Prng } from '@trimaran/common'
 import { Admin } from './clients/admin.ts'
 import { Consumer } from './clients/consumer.ts'
+import { GiantProducer } from './clients/giant-producer.ts'
 import { GroupMember } from './clients/group-member.ts'
 import { KafkaClient } from './clients/kafka-client.ts'
 import type { ClientWorld } from './clients/kafka-client.ts'
@@ -91,6 +92,7 @@ export class Workload {
     if (this.#swarm.hasAdmin) this.#spawn(this.#administer())
     if (this.#swarm.hasReassignments) this.#spawn(this.#reassign())
     if (this.#swarm.deletesRecords) this.#spawn(this.#deleteRecords())
+    if (this.#swarm.giantBytes > 0) this.#spawn(this.#produceGiants())
     // Two operators who do not know of each other.
     for (let at = 0; at < (this.#swarm.hasVoterChanges ? 2 : 0); at++) {
       this.#spawn(this.#changeVoters(at))
@@ -178,6 +180,12 @@ export class Workload {
     // As for the reassigner.
     const client = new KafkaClient(this.#shared, 'deleter', this.#random.fork(92))
     return new RecordDeleter(client, this.topics).run()
+  }
+
+  #produceGiants(): Promise<void> {
+    const client = new KafkaClient(this.#shared, 'giant', this.#random.fork(91))
+    const topic = this.topics[0] ?? ''
+    return new GiantProducer(client, topic, this.#swarm.giantBytes, this.#values).run()
   }
 
   async #changeVoters(at: number): Promise<void> {

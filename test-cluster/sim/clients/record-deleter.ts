@@ -1,5 +1,6 @@
 import { apis, errorCodes } from '@trimaran/protocol'
 import type { Deletion } from 'trimaran/history'
+import { isRefusal } from '../../checkers/log-starts.ts'
 import { NoAnswer } from './kafka-client.ts'
 import type { KafkaClient, PartitionAddress } from './kafka-client.ts'
 import { endOffset } from './reader.ts'
@@ -90,8 +91,7 @@ export class RecordDeleter {
   }
 }
 
-/** Who runs out of time has the leader's part done already. */
 function statusOf(errorCode: number | undefined): Deletion['status'] {
-  if (errorCode === undefined || errorCode === errorCodes.REQUEST_TIMED_OUT) return 'unknown'
-  return errorCode === errorCodes.NONE ? 'acked' : 'failed'
+  if (errorCode === errorCodes.NONE) return 'acked'
+  return errorCode !== undefined && isRefusal(errorCode) ? 'failed' : 'unknown'
 }

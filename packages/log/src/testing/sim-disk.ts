@@ -168,6 +168,13 @@ export class SimDisk implements Disk {
     this.#root.crash(mode, this.#random, new Set())
   }
 
+  /** Another disk, with nothing on it. */
+  wipe(): void {
+    this.#life++
+    this.#root = new SimDirectory()
+    this.#nameOperations = []
+  }
+
   /** What a test does to a file behind everybody's back; cache and platter alike. */
   damage(path: string, change: (content: Uint8Array) => Uint8Array): void {
     const inode = this.#file(path)
