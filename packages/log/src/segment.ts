@@ -206,9 +206,13 @@ export class Segment {
     if (start >= sizeBytes) return null
     let chunk = this.file.read(start, range.lengthBytes)
     let at = 0
+    let skippedAt = -1
     // Over the batches before the one that holds `offset`.
     for (;;) {
-      if (start + at >= sizeBytes) return null
+      if (start + at >= sizeBytes) {
+        if (skippedAt >= 0) this.#verifyAt(skippedAt)
+        return null
+      }
       if (chunk.length - at < BATCH_OVERHEAD) {
         start += at
         at = 0
@@ -219,8 +223,11 @@ export class Segment {
       }
       this.#check(chunk, at, start)
       if (lastOffsetAt(chunk, at) >= offset) break
+      skippedAt = start + at
       at += batchSizeBytes(chunk, at)
     }
+    // Only compaction leaves gaps: else the batch before says wrongly where it ends.
+    if (skippedAt >= 0 && batchBaseOffset(chunk, at) > offset) this.#verifyAt(skippedAt)
     return this.#take(chunk, { at, start }, limits)
   }
 
@@ -244,7 +251,11 @@ export class Segment {
     limits: ReadLimits,
   ): Uint8Array {
     const { at, start } = where
-    if (lastOffsetAt(chunk, at) >= limits.endOffset) return emptyBytes
+    if (lastOffsetAt(chunk, at) >= limits.endOffset) {
+      // Hardly ever: bounds lie between batches.
+      this.#verifyAt(start + at)
+      return emptyBytes
+    }
     const firstBytes = batchSizeBytes(chunk, at)
     if (firstBytes > limits.maxBytes || firstBytes > chunk.length - at) {
       if (firstBytes > limits.maxBytes && !limits.minOneBatch) return emptyBytes
@@ -278,6 +289,17 @@ export class Segment {
   #verify(chunk: Uint8Array, at: number, position: number): void {
     if (verifyBatchCrc(chunk, at, batchSizeBytes(chunk, at))) return
     throw corrupt(this.file.path, 'checksum mismatch', position)
+  }
+
+  /** A batch whose header alone was looked at, and is believed only if the batch is whole. */
+  #verifyAt(position: number): void {
+    const header = this.file.read(position, BATCH_OVERHEAD)
+    this.#check(header, 0, position)
+    const batchBytes = batchSizeBytes(header, 0)
+    if (batchBytes > this.sizeBytes - position) {
+      throw corrupt(this.file.path, 'half a batch', position)
+    }
+    this.#verify(this.file.read(position, batchBytes), 0, position)
   }
 
   /** Stored bytes are checked for sense wherever they are followed. */
