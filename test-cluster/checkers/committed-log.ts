@@ -108,6 +108,11 @@ export class CommittedLog {
     return at === undefined ? undefined : this.batches[at]
   }
 
+  /** What was stored at `offset`: what is committed, or else what came last. */
+  knownAt(offset: Offset): StoredBatch | undefined {
+    return this.batches[this.indexOf(offset)] ?? this.storedAt(offset).at(-1)
+  }
+
   /** What lies below may be gone from any replica. */
   get mayBeginAt(): Offset {
     let begin = this.begin

@@ -1,4 +1,4 @@
-import { ByPartition } from '@trimaran/common'
+import { ByPartition, ClusterError } from '@trimaran/common'
 import type { NodeId, Offset, TopicId } from '@trimaran/common'
 import { batchSizeBytes, readBatchHeader } from '@trimaran/protocol'
 import type { NodeView, ReplicaView } from './cluster-view.ts'
@@ -21,10 +21,16 @@ export class Mirror {
   highWatermark: Offset = 0
   /** Compared with what is committed up to here. */
   verified: Offset = 0
+  /** What was stored there is not what is there. Whoever reads it is told so, or these checkers fail. */
+  isRotten = false
 
   constructor(nodeId: NodeId, log: CommittedLog) {
     this.nodeId = nodeId
     this.log = log
+  }
+
+  rots(): void {
+    this.isRotten = true
   }
 
   /** The batch that holds `offset`. */
@@ -147,14 +153,11 @@ export class ReplicatedLogs {
   }
 
   #grown(mirror: Mirror, replica: ReplicaView): void {
-    const { log, logEndOffset } = replica
+    const { logEndOffset } = replica
     while (mirror.end < logEndOffset) {
       const from = Math.max(mirror.end, replica.logStartOffset)
-      const bytes = log.read(from, {
-        maxBytes: scanBytes,
-        endOffset: logEndOffset,
-        minOneBatch: true,
-      })
+      const bytes = this.#read(mirror, replica, from)
+      if (bytes === null) continue
       if (bytes.length === 0) {
         violated('D2', `node ${mirror.nodeId} cannot read ${mirror.log.name}@${mirror.end}`)
       }
@@ -170,6 +173,20 @@ export class ReplicatedLogs {
         mirror.batches.push(batch)
         mirror.end = batch.lastOffset + 1
       }
+    }
+  }
+
+  /** Null: bits of it have turned, which it says, and what was stored there is in the mirror now. */
+  #read(mirror: Mirror, { log, logEndOffset }: ReplicaView, from: Offset): Uint8Array | null {
+    try {
+      return log.read(from, { maxBytes: scanBytes, endOffset: logEndOffset, minOneBatch: true })
+    } catch (error) {
+      const stored = mirror.isRotten ? mirror.log.knownAt(from) : undefined
+      const isTold = error instanceof ClusterError && error.code === 'CORRUPT'
+      if (!isTold || stored === undefined) throw error
+      mirror.batches.push(stored)
+      mirror.end = stored.lastOffset + 1
+      return null
     }
   }
 

@@ -60,7 +60,7 @@ export function withExtraHarm(
   options: { readonly seed: number; readonly nodes: number; readonly seconds: number },
 ): readonly Decision[] {
   if (swarm.extraFaults.size === 0) return plan
-  const rare = { ...swarm, faults: swarm.extraFaults, harmMinMs: 300, harmMaxMs: 4_000 }
+  const rare = { ...swarm, faults: swarm.extraFaults, harmMinMs: 300, harmMaxMs: 2_500 }
   const extra = drawPlan(new Prng(options.seed, 8), rare, options)
   return [...plan, ...extra].toSorted((a, b) => a.atMs - b.atMs)
 }

@@ -1,10 +1,12 @@
 import { Prng } from '@trimaran/common'
+import type { NodeId, TopicId } from '@trimaran/common'
 import { crashModes } from '@trimaran/log/testing'
 import type { DiskOperation } from '@trimaran/log/testing'
 import type { Image } from '@trimaran/metadata'
 import { clientPlace } from './client-network.ts'
 import type { SimNetwork } from './network.ts'
 import type { SimNode } from './node-host.ts'
+import { Rot } from './rot.ts'
 import type { Decision } from './plan.ts'
 import { otherSettings } from './extras.ts'
 import { allFaultKinds } from './swarm.ts'
@@ -23,6 +25,8 @@ export interface NemesisOptions {
   readonly diskFails: (node: SimNode) => boolean
   readonly trace: (what: string) => void
   readonly mark: (what: string) => void
+  /** Records of this replica are not what was stored. */
+  readonly rotten: (nodeId: NodeId, topicId: TopicId, partition: number) => void
 }
 
 const failingOperations: readonly (readonly DiskOperation[])[] = [
@@ -49,9 +53,12 @@ export class Nemesis {
   /** Of the decision that is carried out. */
   #random = new Prng(0)
   #isOver = false
+  readonly #rot: Rot
 
   constructor(options: NemesisOptions) {
     this.#options = options
+    const { nodes, image, trace, mark, rotten } = options
+    this.#rot = new Rot({ nodes, image, trace, mark, records: rotten })
     this.counts = Object.fromEntries(allFaultKinds.map(kind => [kind, 0])) as never
   }
 
@@ -134,11 +141,13 @@ export class Nemesis {
         return this.#reconfigure(victim)
       case 'wipe':
         return this.#wipe(victim)
+      case 'rot':
+        return this.#rotNowOrStopped(victim)
     }
   }
 
   #kill(victim: SimNode): boolean {
-    if (!victim.isUp || this.#someLossy()) return false
+    if (!victim.isUp || this.#someLossy() || !this.#rot.leavesGoodCopies(victim.id)) return false
     this.#trace(`kill ${victim.id}`)
     victim.crash('process')
     this.#startLater(victim)
@@ -200,7 +209,7 @@ export class Nemesis {
   #blackout(): boolean {
     const { nodes } = this.#options
     const random = this.#random
-    if (this.#someLossy()) return false
+    if (this.#someLossy() || this.#rot.isAnywhere) return false
     this.#trace('blackout')
     for (const node of nodes) {
       if (!node.isUp) continue
@@ -210,11 +219,12 @@ export class Nemesis {
     return true
   }
 
-  #restart(victim: SimNode): boolean {
+  #restart(victim: SimNode, stopped: () => void = () => {}): boolean {
     if (!victim.isUp || victim.isStopping) return false
     this.#trace(`stop ${victim.id}`)
     victim.stop(() => {
       this.#trace(`stopped ${victim.id}`)
+      stopped()
       this.#startLater(victim)
     })
     return true
@@ -237,6 +247,19 @@ export class Nemesis {
     victim.crash('lose-all')
     victim.wipe()
     this.#startLater(victim)
+    return true
+  }
+
+  /** While it runs, while it is down after it stopped in order, or after it did not. */
+  #rotNowOrStopped(victim: SimNode): boolean {
+    const random = this.#random
+    if (!victim.isUp || victim.isStopping) return false
+    const details = random.fork(1)
+    const how = random.pick(['runs', 'stopped', 'killed'] as const)
+    if (how === 'runs') return this.#rot.strike(victim, details)
+    if (how === 'stopped') return this.#restart(victim, () => this.#rot.strike(victim, details))
+    if (!this.#kill(victim)) return false
+    this.#rot.strike(victim, details)
     return true
   }
 
@@ -410,6 +433,7 @@ export class Nemesis {
    * them must be in its ISR or ELR: then that one has all that is committed, and stays when the victim drops out.
    */
   #mayLose(victim: SimNode): boolean {
+    if (!this.#rot.leavesGoodCopies(victim.id)) return false
     return this.#options.swarm.fsyncs || this.#othersHold(victim)
   }
 
@@ -419,9 +443,11 @@ export class Nemesis {
       node.isUp && !node.diedUncleanly && !node.hasFailingDisk
     if (nodes.some(node => node !== victim && !isWhole(node))) return false
     for (const topic of image().topicsById.values()) {
-      for (const { replicas, isr, elr = [] } of topic.partitions) {
+      for (const { partition, replicas, isr, elr = [] } of topic.partitions) {
         if (!replicas.includes(victim.id)) continue
-        if (![...isr, ...elr].some(id => id !== victim.id)) return false
+        const isHeld = (id: NodeId): boolean =>
+          id !== victim.id && this.#rot.isGood(topic.id, partition, id)
+        if (![...isr, ...elr].some(isHeld)) return false
       }
     }
     return true

@@ -51,6 +51,8 @@ export class SimNode {
   lostWrites = false
   /** What it was told is written may not be; until its next start. */
   hasFailingDisk = false
+  /** Bits of its files have turned over, ever. */
+  hasRot = false
   readonly clients = new Set<ClientPort>()
   readonly #world: World
   readonly #network: SimNetwork

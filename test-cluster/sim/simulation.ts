@@ -84,6 +84,15 @@ const expectedOfFailingDisk: ReadonlySet<string> = new Set([
   'node halts',
 ])
 
+/** What was stored is not there any more, and that is said. */
+const expectedOfRot: ReadonlySet<string> = new Set([
+  'log damaged',
+  'replica damaged',
+  'damaged records are not served',
+  'partition offline',
+  'group coordinator cannot load its partition',
+])
+
 const diskFailures: ReadonlySet<string> = new Set(['DISK_FAILED', 'DISK_FULL'])
 
 class LivenessError extends Error {
@@ -150,6 +159,8 @@ export class Simulation {
       diskFails: victim => this.#diskFails(victim),
       trace: what => this.#note(0, `! ${what}`),
       mark: what => this.#marks.hit(what),
+      rotten: (nodeId, topicId, partition) =>
+        this.#oracle.logs.mirror(nodeId, topicId, partition)?.rots(),
     })
     this.#workload = new Workload(
       {
@@ -290,6 +301,7 @@ export class Simulation {
     }
     const isExpected =
       (node.lostWrites && expectedAfterPowerLoss.has(phrase)) ||
+      (node.hasRot && expectedOfRot.has(phrase)) ||
       (node.hasFailingDisk && expectedOfFailingDisk.has(phrase))
     if ((level === 'error' || level === 'fatal') && !isExpected) {
       const { err } = fields as { err?: unknown }

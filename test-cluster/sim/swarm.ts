@@ -21,7 +21,7 @@ export const faultKinds = [
   'clockJump',
 ] as const
 /** Drawn apart from the others: see extras.ts. */
-export const extraFaultKinds = ['reconfigure', 'wipe'] as const
+export const extraFaultKinds = ['reconfigure', 'wipe', 'rot'] as const
 export type FaultKind = (typeof faultKinds)[number] | (typeof extraFaultKinds)[number]
 export const allFaultKinds: readonly FaultKind[] = [...faultKinds, ...extraFaultKinds]
 

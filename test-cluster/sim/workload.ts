@@ -154,6 +154,14 @@ export class Workload {
     }
   }
 
+  /**
+   * With just min.insync.replicas of them, one that has damaged records stays in the ELR, and as it is: nobody else may come
+   * into the ISR, and the controller must be able to count on whoever is in the ELR.
+   */
+  get #replicasKept(): number {
+    return this.#swarm.extraFaults.has('rot') ? replicasMin + 1 : 0
+  }
+
   async #reassign(): Promise<void> {
     // Streams of its own: seeds without reassignments are what they were before there were any.
     const random = this.#random.fork(98)
@@ -167,7 +175,7 @@ export class Workload {
       const steps = random.pick([1, 1, 2, 3])
       for (let step = 0; step < steps; step++) {
         if (this.#shared.isDraining) return
-        const count = random.between(replicasMin, replicasMax)
+        const count = Math.max(random.between(replicasMin, replicasMax), this.#replicasKept)
         const isCalledOff = random.chance(step === 0 ? 1 : 4, 8)
         const replicas = isCalledOff ? null : shuffled(nodeIds, random).slice(0, count)
         await this.admin.reassign(client, { topic, partition }, replicas)
