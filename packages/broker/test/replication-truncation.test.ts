@@ -181,3 +181,14 @@ test('an answer from another leader epoch drops nothing, whatever it says about 
   expect(answer(-1).kind).toBe('error')
   expect(answer(5)).toEqual({ kind: 'restart', atOffset: 3 })
 })
+
+test('who ends where an empty log begins is not out of range, whatever epoch it read last', () => {
+  const nothingLeft: FollowerLogView = {
+    logStartOffset: 47,
+    logEndOffset: 47,
+    latestEpoch: -1,
+    endOffsetForEpoch: () => ({ epoch: -1, endOffset: -1 }),
+  }
+  expect(divergenceOf(47, 4, nothingLeft)).toBeNull()
+  expect(divergenceOf(48, 4, nothingLeft)).toBe('unknown')
+})
