@@ -6,7 +6,8 @@ import type { Image } from '@trimaran/metadata'
 import { clientPlace } from './client-network.ts'
 import type { SimNetwork } from './network.ts'
 import type { SimNode } from './node-host.ts'
-import { Rot } from './rot.ts'
+import { derivedKinds, Rot } from './rot.ts'
+import type { FileKind } from './rot.ts'
 import type { Decision } from './plan.ts'
 import { otherSettings } from './extras.ts'
 import { allFaultKinds } from './swarm.ts'
@@ -142,7 +143,9 @@ export class Nemesis {
       case 'wipe':
         return this.#wipe(victim)
       case 'rot':
-        return this.#rotNowOrStopped(victim)
+        return this.#rotNowOrStopped(victim, derivedKinds)
+      case 'rotRecords':
+        return this.#rotNowOrStopped(victim, ['segment'])
     }
   }
 
@@ -251,15 +254,16 @@ export class Nemesis {
   }
 
   /** While it runs, while it is down after it stopped in order, or after it did not. */
-  #rotNowOrStopped(victim: SimNode): boolean {
+  #rotNowOrStopped(victim: SimNode, kinds: readonly FileKind[]): boolean {
     const random = this.#random
     if (!victim.isUp || victim.isStopping) return false
     const details = random.fork(1)
     const how = random.pick(['runs', 'stopped', 'killed'] as const)
-    if (how === 'runs') return this.#rot.strike(victim, details)
-    if (how === 'stopped') return this.#restart(victim, () => this.#rot.strike(victim, details))
+    if (how === 'runs') return this.#rot.strike(victim, details, kinds)
+    if (how === 'stopped')
+      return this.#restart(victim, () => this.#rot.strike(victim, details, kinds))
     if (!this.#kill(victim)) return false
-    this.#rot.strike(victim, details)
+    this.#rot.strike(victim, details, kinds)
     return true
   }
 

@@ -1,6 +1,6 @@
 import type { Message } from '@trimaran/raft'
 import { errorInfo } from '@trimaran/protocol'
-import { allFaultKinds } from './swarm.ts'
+import { extraFaultKinds, faultKinds } from './swarm.ts'
 
 /**
  * Situations that a campaign must have been in, or it proves nothing about them: what nodes say of themselves, what goes over
@@ -82,7 +82,7 @@ const ofRoles = (kind: string): string[] =>
 
 /** What every campaign of some hundred seeds must hit. */
 export const marksWanted: readonly string[] = [
-  ...allFaultKinds.filter(kind => kind !== 'blackout').flatMap(ofRoles),
+  ...[...faultKinds, ...extraFaultKinds].filter(kind => kind !== 'blackout').flatMap(ofRoles),
   'controller active',
   'controller resigned',
   'broker fenced: peerGone',
@@ -114,12 +114,10 @@ export const marksWanted: readonly string[] = [
   'elected: from the ELR',
   'reassignment: done',
   'reassignment: cancelled',
-  'rot: segment',
   'rot: index',
   'rot: epochs',
   'rot: snapshot',
   'rot: checkpoint',
-  'damaged replica begins anew',
   'deleteRecords: done',
   'deleteRecords: OFFSET_OUT_OF_RANGE',
   'retention: batches deleted',

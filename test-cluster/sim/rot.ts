@@ -12,12 +12,9 @@ export interface RotOptions {
   readonly records: (nodeId: NodeId, topicId: TopicId, partition: number) => void
 }
 
-type FileKind = 'segment' | 'index' | 'epochs' | 'snapshot' | 'checkpoint'
-/** Records matter most. */
-const fileKinds: readonly FileKind[] = [
-  ...(['segment', 'segment', 'segment', 'segment'] as const),
-  ...(['index', 'epochs', 'snapshot', 'checkpoint'] as const),
-]
+export type FileKind = 'segment' | 'index' | 'epochs' | 'snapshot' | 'checkpoint'
+/** What is derived from records. */
+export const derivedKinds: readonly FileKind[] = ['index', 'epochs', 'snapshot', 'checkpoint']
 
 /** Of a batch, nothing says whether its base offset and its leader epoch are what was stored: their bytes stay as they are. */
 const batchLengthAt = 8
@@ -59,8 +56,8 @@ export class Rot {
   }
 
   /** True: something has turned. */
-  strike(victim: SimNode, random: Prng): boolean {
-    const kind = random.pick(fileKinds)
+  strike(victim: SimNode, random: Prng, kinds: readonly FileKind[]): boolean {
+    const kind = random.pick(kinds)
     const paths = this.#paths(victim, kind)
     if (paths.length === 0) return false
     const path = random.pick(paths)

@@ -22,8 +22,20 @@ export const faultKinds = [
 ] as const
 /** Drawn apart from the others: see extras.ts. */
 export const extraFaultKinds = ['reconfigure', 'wipe', 'rot'] as const
-export type FaultKind = (typeof faultKinds)[number] | (typeof extraFaultKinds)[number]
-export const allFaultKinds: readonly FaultKind[] = [...faultKinds, ...extraFaultKinds]
+/**
+ * In plans that name it, and in no seed: a replica that finds damage while the leader takes it into the ISR begins anew and is
+ * there with an empty log until the leader has it out again (P3).
+ */
+export const undrawnFaultKinds = ['rotRecords'] as const
+export type FaultKind =
+  | (typeof faultKinds)[number]
+  | (typeof extraFaultKinds)[number]
+  | (typeof undrawnFaultKinds)[number]
+export const allFaultKinds: readonly FaultKind[] = [
+  ...faultKinds,
+  ...extraFaultKinds,
+  ...undrawnFaultKinds,
+]
 
 /** What one seed is: drawn once, before anything happens. Half of the seeds have a kind of fault, half do not. */
 export interface Swarm {

@@ -159,7 +159,7 @@ export class Workload {
    * into the ISR, and the controller must be able to count on whoever is in the ELR.
    */
   get #replicasKept(): number {
-    return this.#swarm.extraFaults.has('rot') ? replicasMin + 1 : 0
+    return this.#swarm.extraFaults.has('rotRecords') ? replicasMin + 1 : 0
   }
 
   async #reassign(): Promise<void> {

@@ -50,17 +50,19 @@ test.each([0, 1, 2, 7, 8])('whatever bit of batch %i turns, a reader is told so'
   const path = `${bench.logDirectory}/${name}.log`
   const sizeBytes = batchSizeBytes(bench.disk.content(path), 0)
   const damagedAt = number * recordsPerBatch
+  const unnoticed: string[] = []
   for (let byte = 0; byte < sizeBytes; byte++) {
     if (!isChecked(byte)) continue
     for (let bit = 0; bit < 8; bit++) {
       const turned = ((number - segmentBase) * sizeBytes + byte) * 8 + bit
       bench.disk.flip(path, turned)
-      const what = `byte ${byte}, bit ${bit}`
-      expect(readOn(bench, 0, 1), what).toBe(damagedAt)
-      // In the middle of it, and with room for more than one batch.
-      expect(readOn(bench, damagedAt + 2, 10_000), what).toBe(damagedAt + 2)
+      // Also in the middle of it, and with room for more than one batch.
+      const isTold =
+        readOn(bench, 0, 1) === damagedAt && readOn(bench, damagedAt + 2, 10_000) === damagedAt + 2
+      if (!isTold) unnoticed.push(`byte ${byte}, bit ${bit}`)
       bench.disk.flip(path, turned)
     }
   }
+  expect(unnoticed).toEqual([])
   expect(readOn(bench, 0, 1)).toBe(-1)
 })
