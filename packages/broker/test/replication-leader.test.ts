@@ -205,6 +205,14 @@ test('a replica that loses its log on its way into the ISR leaves it again at on
   expect(leader.takeProposal()?.newIsr.map(({ brokerId }) => brokerId)).toEqual([1, 2])
 })
 
+test('a replica in the ISR that has lost its log leaves it at once', () => {
+  const leader = leaderOf({ image: { isr: [1, 2, 3] } })
+  fetched(leader, 2, 10)
+  fetched(leader, 3, 10)
+  fetched(leader, 3, 0, 1)
+  expect(leader.takeProposal()?.newIsr.map(({ brokerId }) => brokerId)).toEqual([1, 2])
+})
+
 test('a replica below the high watermark does not join', () => {
   const leader = leaderOf({ image: { isr: [1, 2] } })
   fetched(leader, 2, 10)

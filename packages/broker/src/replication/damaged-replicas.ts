@@ -1,4 +1,4 @@
-import { type ClusterError, partitionKey, type TopicId } from '@trimaran/common'
+import { type ClusterError, noLeader, partitionKey, type TopicId } from '@trimaran/common'
 import type { PartitionImage } from '@trimaran/metadata'
 import type { ReplicationContext } from './context.ts'
 import { isCounted } from './lost-replicas.ts'
@@ -11,8 +11,10 @@ const onceInMs = 3_600_000
 /**
  * Replicas that have met stored bytes which are not what was stored, while they run. Checksums keep those from being served,
  * and other replicas have them whole: a leader goes on with the rest of its log until another member of the ISR leads, a
- * follower stops fetching and asks to be taken out of the ISR and the ELR. Then the log is set aside and fetched anew. As
- * long as nobody else is in sync, this replica is the best there is, and stays. Bounded by the partitions of the broker.
+ * follower on which others count stops fetching and asks to be taken out of the ISR and the ELR. Then the log is set aside and
+ * fetched anew. A follower on which nobody counts follows on until somebody does: its leader may be about to take it into the
+ * ISR, where an empty log must not be. As long as nobody else is in sync, this replica is the best there is, and stays.
+ * Bounded by the partitions of the broker.
  */
 export class DamagedReplicas {
   readonly #context: ReplicationContext
@@ -50,21 +52,28 @@ export class DamagedReplicas {
       isr: partition.isr,
       err: error,
     })
-    if (!partition.leading) this.#unfollow(partition)
     this.handOver(partition)
   }
 
-  /** Whenever somebody else may have come to lead, or to be able to. */
-  handOver({ topicId, partition }: Partition): void {
-    if (this.has(topicId, partition)) this.#lost.giveUp(topicId, partition, { isServing: true })
+  /** Others count on what it has. */
+  mustLeave(topicId: TopicId, image: PartitionImage): boolean {
+    return this.has(topicId, image.partition) && isCounted(image, this.#context.brokerId)
   }
 
-  /** Whether the log may go: what it holds is not counted on any more. */
-  mayBeginAnew(topicId: TopicId, image: PartitionImage): boolean {
+  /** Whenever somebody else may have come to lead, or to be able to, or has begun to count on it. */
+  handOver(partition: Partition): void {
+    const { topicId, image } = partition
+    if (!this.mustLeave(topicId, image)) return
+    this.#unfollow(partition)
+    this.#lost.giveUp(topicId, image.partition, { isServing: true })
+  }
+
+  /** Whether the log may go: others have been told not to count on it, and do not. */
+  mayBeginAnew(partition: Partition, image: PartitionImage): boolean {
     const { brokerId } = this.#context
-    return (
-      this.has(topicId, image.partition) && image.leader !== brokerId && !isCounted(image, brokerId)
-    )
+    if (!this.has(partition.topicId, image.partition) || partition.following) return false
+    const isLedElsewhere = image.leader !== brokerId && image.leader !== noLeader
+    return isLedElsewhere && !this.mustLeave(partition.topicId, image)
   }
 
   /** The log was set aside. */

@@ -181,7 +181,8 @@ export class PartitionLeader {
     if (!replica || fetch.brokerEpoch < replica.brokerEpoch) return false
     assert(fetch.fetchOffset <= this.#logEndOffset, 'a follower is not ahead of its leader')
     // Within an epoch a log that agreed does not shrink: it is lost, and until it is whole again nobody waits for it.
-    if (fetch.fetchOffset < replica.logEndOffset) replica.lastCaughtUpMs = -Infinity
+    const isLost = fetch.fetchOffset < replica.logEndOffset
+    if (isLost) replica.lastCaughtUpMs = -Infinity
     if (fetch.fetchOffset >= this.#logEndOffset) replica.lastCaughtUpMs = nowMs
     else if (
       replica.brokerEpoch === fetch.brokerEpoch &&
@@ -194,6 +195,7 @@ export class PartitionLeader {
     replica.logStartOffset = fetch.logStartOffset
     replica.lastFetchMs = nowMs
     replica.leaderEndAtLastFetch = this.#logEndOffset
+    if (isLost && this.#state.kind === 'committed') this.#strikeLost()
     this.#expand(replica)
     this.#advance(nowMs)
     return true
@@ -264,7 +266,7 @@ export class PartitionLeader {
     this.#strikeLost()
   }
 
-  /** Who was let in while it lost its log does not have what is committed: it must not be elected for any longer than this. */
+  /** Who is in while it lost its log does not have what is committed: it must not be elected for any longer than this. */
   #strikeLost(): void {
     const { isr } = this.#state
     const removing = new Set<BrokerId>()

@@ -131,7 +131,7 @@ export class ReplicaManager implements Replicas {
     })
     logs.onDamage((topicId, number, error) => {
       const partition = this.#table.get(topicId, number)
-      if (partition) this.#damageFound(partition, error)
+      if (partition) this.#damage.found(partition, error)
     })
   }
 
@@ -231,7 +231,8 @@ export class ReplicaManager implements Replicas {
   }
 
   #follow({ topicId, topicName, image }: LocalPartition): void {
-    if (this.#damage.mayBeginAnew(topicId, image)) {
+    const hosted = this.#table.get(topicId, image.partition)
+    if (hosted && this.#damage.mayBeginAnew(hosted, image)) {
       this.#unhost(topicId, image.partition)
       this.#beginAnew(topicId, topicName, image.partition)
     }
@@ -241,7 +242,7 @@ export class ReplicaManager implements Replicas {
     this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
     partition.image = image
     if (partition.failure) return this.#lost.giveUp(topicId, image.partition)
-    if (this.#damage.has(topicId, image.partition)) return this.#damage.handOver(partition)
+    if (this.#damage.mustLeave(topicId, image)) return this.#damage.handOver(partition)
     const isSame = before?.leader === image.leader && before.leaderEpoch === image.leaderEpoch
     if (isSame) return
     this.#followerSide.unfollow(partition)
@@ -296,24 +297,6 @@ export class ReplicaManager implements Replicas {
     }
     this.#beginAnew(topicId, topicName, image.partition, damaged.error)
     return false
-  }
-
-  #damageFound(partition: Partition, error: ClusterError): void {
-    const { topicId, topicName, image } = partition
-    this.#damage.found(partition, error)
-    if (!this.#damage.mayBeginAnew(topicId, image)) return
-    // Nobody counts on it, so no metadata will say so; but the read that has found it is still under way.
-    const { clock } = this.#context
-    clock.wakeAt(clock.monotonicMs(), () => {
-      if (this.#table.get(topicId, image.partition) !== partition) return
-      this.#turns.run(
-        this.#renew({ topicId, topicName, image: partition.image, newLeaderEpoch: false }),
-      )
-    })
-  }
-
-  *#renew(local: LocalPartition): Generator<void> {
-    yield this.#follow(local)
   }
 
   /** The error, unless it has been told when it was found. */
