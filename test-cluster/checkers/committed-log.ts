@@ -12,6 +12,7 @@ export interface StoredBatch {
   readonly leaderEpoch: LeaderEpoch
   readonly crc: number
   readonly maxTimestampMs: number
+  readonly sizeBytes: number
   readonly producerId: number
   readonly producerEpoch: number
   readonly baseSequence: number
@@ -78,6 +79,7 @@ export class CommittedLog {
       leaderEpoch: partitionLeaderEpoch,
       crc,
       maxTimestampMs: header.maxTimestampMs,
+      sizeBytes: bytes.length,
       producerId: header.producerId,
       producerEpoch: header.producerEpoch,
       baseSequence: header.baseSequence,

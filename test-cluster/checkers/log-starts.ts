@@ -2,7 +2,7 @@ import type { NodeId, Offset } from '@trimaran/common'
 import type { Image, PartitionImage } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
 import type { NodeView, ReplicaView } from './cluster-view.ts'
-import type { CommittedLog } from './committed-log.ts'
+import type { CommittedLog, StoredBatch } from './committed-log.ts'
 import type { Mirror } from './replicated-logs.ts'
 import { violated } from './violation.ts'
 
@@ -36,10 +36,14 @@ export class LogStarts {
   /** Each committed batch is looked at once: what is gone from one replica may go from all. */
   #checkRetention(log: CommittedLog, node: NodeView, replica: ReplicaView): void {
     const { retentionMs, retentionBytes, cleanupDelete } = replica.log.config
-    const isExcess = retentionBytes >= 0 && replica.log.sizeBytes >= retentionBytes
-    for (let at = log.indexOf(log.mayBeginAt); at < log.batches.length; at++) {
-      const batch = log.batches[at]
-      if (batch === undefined || batch.lastOffset >= replica.logStartOffset) return
+    const from = log.indexOf(log.mayBeginAt)
+    const end = log.indexOf(replica.logStartOffset)
+    // What was left when a batch went: the oldest go first, those behind it may have gone with it for their age.
+    let leftBytes = replica.log.sizeBytes
+    for (let at = end - 1; at >= from; at--) {
+      const batch = log.batches[at] as StoredBatch
+      const isExcess = retentionBytes >= 0 && leftBytes >= retentionBytes
+      leftBytes += batch.sizeBytes
       const ageMs = node.wallMs - batch.maxTimestampMs
       const isExpired = retentionMs >= 0 && ageMs > retentionMs
       this.retained++
@@ -47,7 +51,7 @@ export class LogStarts {
       violated(
         'P14',
         `node ${node.id}: ${log.name}@${batch.baseOffset} is gone; it was ${ageMs} ms old of ${retentionMs}, ` +
-          `${replica.log.sizeBytes} bytes are left of ${retentionBytes}, and nobody asked for more than ${log.mayBeginAt}`,
+          `${leftBytes - batch.sizeBytes} bytes were left of ${retentionBytes}, and nobody asked for more than ${log.mayBeginAt}`,
       )
     }
   }

@@ -1,4 +1,5 @@
-import type { BrokerEpoch, BrokerId, LeaderEpoch, Offset, TopicId } from '@trimaran/common'
+import type { BrokerEpoch, BrokerId, LeaderEpoch, Offset } from '@trimaran/common'
+import type { PartitionEpoch, TopicId } from '@trimaran/common'
 import type { ControllerRequests } from './controller-requests.ts'
 
 /** The way to the active controller, wherever it is; finds it again after it moved. */
@@ -38,6 +39,8 @@ export interface ReplicaFetchPartition {
   readonly topicId: TopicId
   readonly partition: number
   readonly currentLeaderEpoch: LeaderEpoch
+  /** What the follower knew of the partition: a claim older than its leaving the ISR does not bring it back. */
+  readonly partitionEpoch: PartitionEpoch
   /** The follower's log end offset: everything below is replicated to it. */
   readonly fetchOffset: Offset
   readonly lastFetchedEpoch: LeaderEpoch

@@ -56,15 +56,19 @@ function leaderOf(setup: Setup = {}): PartitionLeader {
 
 const epochOf = (brokerId: BrokerId): BrokerEpoch => 100 + brokerId
 
+/** Whatever has become of the partition, the follower knows of it. */
+const newest = 1_000
+
 function fetched(
   leader: PartitionLeader,
   brokerId: BrokerId,
   fetchOffset: number,
   nowMs = 0,
+  partitionEpoch = newest,
 ): boolean {
   return leader.followerFetched(
     brokerId,
-    { brokerEpoch: epochOf(brokerId), fetchOffset, logStartOffset: 0 },
+    { brokerEpoch: epochOf(brokerId), partitionEpoch, fetchOffset, logStartOffset: 0 },
     nowMs,
   )
 }
@@ -95,7 +99,11 @@ test('the high watermark never falls, even when a follower comes back with less'
   const leader = leaderOf()
   fetched(leader, 2, 10)
   fetched(leader, 3, 10)
-  leader.followerFetched(3, { brokerEpoch: 500, fetchOffset: 0, logStartOffset: 0 }, 1)
+  leader.followerFetched(
+    3,
+    { brokerEpoch: 500, partitionEpoch: newest, fetchOffset: 0, logStartOffset: 0 },
+    1,
+  )
   expect(leader.highWatermark).toBe(10)
 })
 
@@ -205,6 +213,20 @@ test('a replica that loses its log on its way into the ISR leaves it again at on
   expect(leader.takeProposal()?.newIsr.map(({ brokerId }) => brokerId)).toEqual([1, 2])
 })
 
+test('who has left the ISR comes back only with a fetch that was sent after that', () => {
+  const leader = leaderOf({ image: { isr: [1, 2, 3] } })
+  fetched(leader, 2, 10, 0, 10)
+  fetched(leader, 3, 10, 0, 10)
+  // It has asked for this itself, for it is about to lose its log; the leader believes it in sync.
+  leader.metadata(image({ isr: [1, 2], partitionEpoch: 11 }), 1)
+  leader.tick(2)
+  expect(leader.takeProposal()).toBe(null)
+  fetched(leader, 3, 10, 3, 10)
+  expect(leader.takeProposal(), 'a fetch that was long on its way').toBe(null)
+  fetched(leader, 3, 10, 4, 11)
+  expect(leader.takeProposal()?.newIsr.map(({ brokerId }) => brokerId)).toEqual([1, 2, 3])
+})
+
 test('a replica in the ISR that has lost its log leaves it at once', () => {
   const leader = leaderOf({ image: { isr: [1, 2, 3] } })
   fetched(leader, 2, 10)
@@ -241,12 +263,20 @@ test('a fenced replica joins once it is unfenced (B08)', () => {
 test('what an earlier incarnation claims counts for nothing (B09)', () => {
   const leader = leaderOf({ image: { isr: [1, 2] } })
   expect(
-    leader.followerFetched(3, { brokerEpoch: 200, fetchOffset: 3, logStartOffset: 0 }, 0),
+    leader.followerFetched(
+      3,
+      { brokerEpoch: 200, partitionEpoch: newest, fetchOffset: 3, logStartOffset: 0 },
+      0,
+    ),
   ).toBe(true)
   expect(fetched(leader, 3, 10)).toBe(false)
   expect(leader.progress.find(({ brokerId }) => brokerId === 3)?.logEndOffset).toBe(3)
   // The newer incarnation is not in the metadata yet.
-  leader.followerFetched(3, { brokerEpoch: 200, fetchOffset: 10, logStartOffset: 0 }, 0)
+  leader.followerFetched(
+    3,
+    { brokerEpoch: 200, partitionEpoch: newest, fetchOffset: 10, logStartOffset: 0 },
+    0,
+  )
   expect(leader.isrState.kind).toBe('committed')
 })
 

@@ -175,6 +175,7 @@ export class ReplicaFetcher {
         topicId: partition.topicId,
         partition: partition.partition,
         ...asked,
+        partitionEpoch: partition.image.partitionEpoch,
         logStartOffset: partition.log.logStartOffset,
         maxBytes: this.#options.config.replicaFetchMaxBytes,
       })

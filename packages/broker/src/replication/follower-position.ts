@@ -1,4 +1,4 @@
-import type { LeaderEpoch, Offset, TopicId } from '@trimaran/common'
+import type { LeaderEpoch, Offset, PartitionEpoch, TopicId } from '@trimaran/common'
 import type { ReplicaFetchPartition, ReplicaFetchResult } from '../channels.ts'
 import type { FetchSession } from './fetch-sessions.ts'
 import type { Partition } from './partition.ts'
@@ -9,6 +9,7 @@ export class FollowerPosition {
   readonly topicId: TopicId
   readonly partition: number
   currentLeaderEpoch: LeaderEpoch
+  partitionEpoch: PartitionEpoch
   fetchOffset: Offset
   lastFetchedEpoch: LeaderEpoch
   logStartOffset: Offset
@@ -31,6 +32,7 @@ export class FollowerPosition {
     this.topicId = hosted?.topicId ?? named.topicId
     this.partition = named.partition
     this.currentLeaderEpoch = named.currentLeaderEpoch
+    this.partitionEpoch = named.partitionEpoch
     this.fetchOffset = named.fetchOffset
     this.lastFetchedEpoch = named.lastFetchedEpoch
     this.logStartOffset = named.logStartOffset
@@ -43,6 +45,7 @@ export class FollowerPosition {
     // In a new epoch it may have dropped what it was told in the old one.
     if (named.currentLeaderEpoch !== this.currentLeaderEpoch) this.sentHighWatermark = -1
     this.currentLeaderEpoch = named.currentLeaderEpoch
+    this.partitionEpoch = named.partitionEpoch
     this.fetchOffset = named.fetchOffset
     this.lastFetchedEpoch = named.lastFetchedEpoch
     this.logStartOffset = named.logStartOffset

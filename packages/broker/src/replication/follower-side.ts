@@ -68,6 +68,12 @@ export class FollowerSide {
       this.#fetchers.get(following.leader)?.resume(partition)
   }
 
+  /** The leader is to hear that this broker knows the newest metadata, though it has nothing else to say. */
+  renew(partition: Partition): void {
+    const { following } = partition
+    if (following) this.#fetchers.get(following.leader)?.resume(partition)
+  }
+
   stop(): void {
     for (const fetcher of this.#fetchers.values()) fetcher.stop()
     this.#fetchers.clear()

@@ -353,8 +353,9 @@ export class LeaderSide {
     const leader = partition?.leading
     if (!partition || !leader || position.currentLeaderEpoch !== leader.leaderEpoch) return
     if (whereItLeft(partition, position)) return
-    const { session, fetchOffset, logStartOffset } = position
-    const fetch = { brokerEpoch: session.brokerEpoch, fetchOffset, logStartOffset }
+    const { session, partitionEpoch, fetchOffset, logStartOffset } = position
+    const { brokerEpoch } = session
+    const fetch = { brokerEpoch, partitionEpoch, fetchOffset, logStartOffset }
     position.isTaken = leader.followerFetched(
       session.replicaId,
       fetch,

@@ -14,6 +14,10 @@ export interface ReplicaProgress {
   logStartOffset: Offset
   /** The incarnation that fetched; −1: none yet. */
   brokerEpoch: BrokerEpoch
+  /** What it knew of the partition when it said how far it is; −1: it has not. */
+  partitionEpoch: PartitionEpoch
+  /** When it was taken out of the ISR last, in this leader epoch; −1: not. */
+  leftInPartitionEpoch: PartitionEpoch
   /** When it last had everything that the leader had; −∞: not in this leader epoch. */
   lastCaughtUpMs: number
   lastFetchMs: number
@@ -172,6 +176,7 @@ export class PartitionLeader {
     brokerId: BrokerId,
     fetch: {
       readonly brokerEpoch: BrokerEpoch
+      readonly partitionEpoch: PartitionEpoch
       readonly fetchOffset: Offset
       readonly logStartOffset: Offset
     },
@@ -191,6 +196,7 @@ export class PartitionLeader {
       replica.lastCaughtUpMs = Math.max(replica.lastCaughtUpMs, replica.lastFetchMs)
     }
     replica.brokerEpoch = fetch.brokerEpoch
+    replica.partitionEpoch = fetch.partitionEpoch
     replica.logEndOffset = fetch.fetchOffset
     replica.logStartOffset = fetch.logStartOffset
     replica.lastFetchMs = nowMs
@@ -259,6 +265,10 @@ export class PartitionLeader {
 
   #commit(isr: readonly BrokerId[], partitionEpoch: PartitionEpoch): void {
     assert(isr.includes(this.#context.me), 'the leader is in the ISR')
+    for (const replica of this.#others) {
+      const hasLeft = this.#maximal.has(replica.brokerId) && !isr.includes(replica.brokerId)
+      if (hasLeft) replica.leftInPartitionEpoch = partitionEpoch
+    }
     this.#partitionEpoch = partitionEpoch
     this.#state = committedIsr(isr)
     this.#maximal = maximalIsr(this.#state)
@@ -302,9 +312,13 @@ export class PartitionLeader {
     this.#propose({ kind: 'pendingShrink', isr: this.#state.isr, removing })
   }
 
-  /** reliability.md decision 6: at the HW, at the epoch's start, fetched in this epoch, same and unfenced incarnation. */
+  /**
+   * reliability.md decision 6: at the HW, at the epoch's start, fetched in this epoch, same and unfenced incarnation. And what
+   * it said it has, it said after it had left the ISR: it may have left because it lost that.
+   */
   #expand(replica: ReplicaProgress): void {
     const { brokerId } = replica
+    if (replica.partitionEpoch < replica.leftInPartitionEpoch) return
     if (this.#state.kind !== 'committed' || this.#state.isr.has(brokerId)) return
     if (replica.logEndOffset < 0 || replica.logEndOffset < this.#highWatermark) return
     if (replica.logEndOffset < this.epochStartOffset && !this.#context.bugs?.has('B04')) return
@@ -381,6 +395,8 @@ const newProgress = (
   logEndOffset: -1,
   logStartOffset: -1,
   brokerEpoch: -1,
+  partitionEpoch: -1,
+  leftInPartitionEpoch: -1,
   // Members of the ISR get the whole lag time to find their new leader.
   lastCaughtUpMs: isr.includes(brokerId) ? nowMs : -Infinity,
   lastFetchMs: nowMs,

@@ -239,12 +239,18 @@ export class ReplicaManager implements Replicas {
     const partition = this.#host(topicId, topicName, image)
     if (!partition) return
     const before = partition.following
+    const { partitionEpoch } = partition.image
     this.#resign(partition, errorCodes.NOT_LEADER_OR_FOLLOWER)
     partition.image = image
     if (partition.failure) return this.#lost.giveUp(topicId, image.partition)
     if (this.#damage.mustLeave(topicId, image)) return this.#damage.handOver(partition)
     const isSame = before?.leader === image.leader && before.leaderEpoch === image.leaderEpoch
-    if (isSame) return
+    if (isSame) {
+      // The leader takes it into the ISR only if it knows that it is not there.
+      const isOut = !image.isr.includes(this.#context.brokerId)
+      if (isOut && image.partitionEpoch > partitionEpoch) this.#followerSide.renew(partition)
+      return
+    }
     this.#followerSide.unfollow(partition)
     if (partition.hasLeader) this.#followerSide.follow(partition)
     // Consumers and followers that asked this broker in another epoch.

@@ -14,6 +14,7 @@ const fetchPartition = message<ReplicaFetchPartition>('ReplicaFetchPartition', {
   lastFetchedEpoch: int(5),
   logStartOffset: int(6),
   maxBytes: int(7),
+  partitionEpoch: int(8),
 })
 
 const forgotten = message<ReplicaFetchRequest['forgotten'][number]>('ForgottenPartition', {
