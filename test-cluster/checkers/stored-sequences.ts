@@ -1,3 +1,4 @@
+import type { Offset } from '@trimaran/common'
 import type { ReplicatedLogs } from './replicated-logs.ts'
 import { violated } from './violation.ts'
 
@@ -6,22 +7,27 @@ const sequenceCount = 2 ** 31
 
 /**
  * I1: what is committed of a producer in a partition has sequences without gap or repetition. The first one need not be
- * 0 (I5): a leader that knows nothing of the producer takes what comes first, as in Kafka.
+ * 0 (I5): a leader that knows nothing of the producer takes what comes first, as in Kafka. Nor need the first one behind what
+ * was deleted go on from there: who has emptied its log has forgotten its producers.
  */
 export function checkStoredSequences(logs: ReplicatedLogs): void {
   for (const log of logs.logs.values()) {
     const next = new Map<string, number>()
+    const lastOffsets = new Map<string, Offset>()
     for (const {
       producerId,
       producerEpoch,
       baseSequence,
       lastSequence,
       baseOffset,
+      lastOffset,
     } of log.batches) {
       if (producerId < 0) continue
       const producer = `${producerId}.${producerEpoch}`
       const expected = next.get(producer) ?? baseSequence
-      if (baseSequence !== expected) {
+      const isForgotten = (lastOffsets.get(producer) ?? 0) < log.mayBeginAt
+      lastOffsets.set(producer, lastOffset)
+      if (baseSequence !== expected && !isForgotten) {
         violated(
           'I1',
           `${log.name}@${baseOffset}: producer ${producer} has sequence ${baseSequence} where ${expected} is due`,

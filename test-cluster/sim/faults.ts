@@ -426,10 +426,15 @@ export class Nemesis {
 
   /** Somebody has lost writes, and the controller may still count on them. */
   #someLossy(): boolean {
-    if (this.#options.swarm.fsyncs) return false
-    return this.#options.nodes.some(
-      node => node.hasFailingDisk || (node.lostWrites && node.diedUncleanly),
-    )
+    const { nodes, swarm } = this.#options
+    if (this.#isSomeWiped()) return true
+    if (swarm.fsyncs) return false
+    return nodes.some(node => node.hasFailingDisk || (node.lostWrites && node.diedUncleanly))
+  }
+
+  /** What was on that disk was durable. */
+  #isSomeWiped(): boolean {
+    return this.#options.nodes.some(node => node.isWiped && node.diedUncleanly)
   }
 
   /**
@@ -438,7 +443,8 @@ export class Nemesis {
    */
   #mayLose(victim: SimNode): boolean {
     if (!this.#rot.leavesGoodCopies(victim.id)) return false
-    return this.#options.swarm.fsyncs || this.#othersHold(victim)
+    const losesNothing = this.#options.swarm.fsyncs && !this.#isSomeWiped()
+    return losesNothing || this.#othersHold(victim)
   }
 
   #othersHold(victim: SimNode): boolean {

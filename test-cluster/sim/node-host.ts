@@ -49,6 +49,8 @@ export class SimNode {
   diedUncleanly = false
   /** Its last death also lost what was not synced. */
   lostWrites = false
+  /** And that before it, what was synced. */
+  isWiped = false
   /** What it was told is written may not be; until its next start. */
   hasFailingDisk = false
   /** Bits of its files have turned over, ever. */
@@ -150,6 +152,8 @@ export class SimNode {
   /** `mode` process: kill -9, the page cache survives. Anything else: the power goes, and with it what was not synced. */
   crash(mode: CrashMode): void {
     if (this.node === null) return
+    // Until it is registered anew nobody may have noticed what it lost before.
+    if (!this.diedUncleanly) this.isWiped = false
     this.diedUncleanly = true
     this.lostWrites = mode !== 'process'
     this.#end(mode, mode === 'process' ? 'dead' : 'vanished')
@@ -184,6 +188,7 @@ export class SimNode {
 
   /** Of a node that is down. A voter is its node id and its directory’s id, so it is given an empty directory of that id. */
   wipe(): void {
+    this.isWiped = true
     this.disks.logs.wipe()
     if (this.spec.roles.controller) return
     this.#directoryId = uuidFromBytes(this.#random.fork(this.owner.incarnation).bytes(16))

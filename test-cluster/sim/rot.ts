@@ -45,7 +45,7 @@ export class Rot {
     for (const [key, bad] of this.#atlas) {
       const partition = this.#partition(key)
       if (partition === undefined || !partition.replicas.includes(victim)) continue
-      if (bad !== victim && !isHeldBesides(partition, [victim, bad])) return false
+      if (bad !== victim && !this.#isHeldBesides(partition, [victim, bad])) return false
     }
     return true
   }
@@ -94,10 +94,17 @@ export class Rot {
   #mayRot(victim: SimNode, topicId: TopicId, image: PartitionImage): boolean {
     const bad = this.#atlas.get(keyOf(topicId, image.partition))
     if (bad !== undefined) return false
-    return image.isr.some(id => {
-      const node = this.#options.nodes[id - 1]
-      return id !== victim.id && node?.isUp === true && !node.diedUncleanly && !node.hasFailingDisk
-    })
+    return image.isr.some(id => id !== victim.id && this.#isWhole(id))
+  }
+
+  #isHeldBesides({ isr, elr = [] }: PartitionImage, those: readonly NodeId[]): boolean {
+    return [...isr, ...elr].some(id => !those.includes(id) && this.#isWhole(id))
+  }
+
+  /** It runs, and is to the controller what it was: who died may be out of the ISR as soon as it registers. */
+  #isWhole(id: NodeId): boolean {
+    const node = this.#options.nodes[id - 1]
+    return node?.isUp === true && !node.diedUncleanly && !node.hasFailingDisk
   }
 
   *#replicas(victim: SimNode) {
@@ -125,9 +132,6 @@ export class Rot {
 }
 
 const keyOf = (topicId: TopicId, partition: number): string => `${topicId}/${partition}`
-
-const isHeldBesides = ({ isr, elr = [] }: PartitionImage, those: readonly NodeId[]): boolean =>
-  [...isr, ...elr].some(id => !those.includes(id))
 
 function isOfKind(kind: FileKind, name: string): boolean {
   switch (kind) {

@@ -230,7 +230,8 @@ export class Simulation {
     this.#runUntil('reading on', recoveryMaxMs, () => stuck() === null, stuck)
     this.#note(0, '== drain')
     this.#workload.drain()
-    this.#runUntil('drain', recoveryMaxMs, () => this.#workload.isIdle)
+    const busy = (): string => `busy: ${this.#workload.busy.join(', ')}`
+    this.#runUntil('drain', recoveryMaxMs, () => this.#workload.isIdle, busy)
     this.#note(0, '== final reads')
     let isRead = false
     this.#workload.readAll(endOf).then(

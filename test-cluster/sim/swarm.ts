@@ -22,10 +22,7 @@ export const faultKinds = [
 ] as const
 /** Drawn apart from the others: see extras.ts. */
 export const extraFaultKinds = ['reconfigure', 'wipe', 'rot'] as const
-/**
- * In plans that name it, and in no seed: a replica that finds damage while the leader takes it into the ISR begins anew and is
- * there with an empty log until the leader has it out again (P3).
- */
+/** In plans that name it, and in no seed: the fault budget does not know yet what else must not happen beside it. */
 export const undrawnFaultKinds = ['rotRecords'] as const
 export type FaultKind =
   | (typeof faultKinds)[number]

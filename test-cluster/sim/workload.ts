@@ -32,7 +32,7 @@ export class Workload {
   readonly #random: Prng
   readonly #values = new Values()
   readonly #adminClient: KafkaClient
-  #running = 0
+  readonly #running = new Set<string>()
 
   constructor(shared: ClientWorld, swarm: Swarm, random: Prng) {
     this.#shared = shared
@@ -43,8 +43,14 @@ export class Workload {
     this.admin = new Admin(this.#adminClient)
   }
 
+  /** Who is not done with what was begun. */
+  get busy(): readonly string[] {
+    const producers = this.producers.filter(({ isIdle }) => !isIdle)
+    return [...this.#running, ...producers.map(({ name }) => `${name}'s batches`)]
+  }
+
   get isIdle(): boolean {
-    return this.#running === 0 && this.producers.every(producer => producer.isIdle)
+    return this.#running.size === 0 && this.producers.every(producer => producer.isIdle)
   }
 
   /** Nothing new begins; what is under way goes on to its end. */
@@ -53,7 +59,7 @@ export class Workload {
   }
 
   start(): void {
-    this.#spawn(this.#begin())
+    this.#spawn('beginning', this.#begin())
   }
 
   async #begin(): Promise<void> {
@@ -76,7 +82,7 @@ export class Workload {
         },
       )
       this.consumers.push(consumer)
-      this.#spawn(consumer.run())
+      this.#spawn(`consumer-${at}`, consumer.run())
     }
     for (let at = 0; at < this.#swarm.members; at++) {
       const member = new GroupMember(this.#client(`member-${at}`), {
@@ -87,15 +93,15 @@ export class Workload {
         lifeMs: this.#swarm.memberLifeMs === 0 ? 0 : this.#swarm.memberLifeMs + 700 * at,
       })
       this.members.push(member)
-      this.#spawn(member.run())
+      this.#spawn(`member-${at}`, member.run())
     }
-    if (this.#swarm.hasAdmin) this.#spawn(this.#administer())
-    if (this.#swarm.hasReassignments) this.#spawn(this.#reassign())
-    if (this.#swarm.deletesRecords) this.#spawn(this.#deleteRecords())
-    if (this.#swarm.giantBytes > 0) this.#spawn(this.#produceGiants())
+    if (this.#swarm.hasAdmin) this.#spawn('admin', this.#administer())
+    if (this.#swarm.hasReassignments) this.#spawn('reassigner', this.#reassign())
+    if (this.#swarm.deletesRecords) this.#spawn('deleter', this.#deleteRecords())
+    if (this.#swarm.giantBytes > 0) this.#spawn('giant producer', this.#produceGiants())
     // Two operators who do not know of each other.
     for (let at = 0; at < (this.#swarm.hasVoterChanges ? 2 : 0); at++) {
-      this.#spawn(this.#changeVoters(at))
+      this.#spawn(`voters-${at}`, this.#changeVoters(at))
     }
   }
 
@@ -120,7 +126,7 @@ export class Workload {
       this.#values,
     )
     this.producers.push(producer)
-    this.#spawn(producer.run())
+    this.#spawn(`producer-${at}`, producer.run())
   }
 
   async #administer(): Promise<void> {
@@ -241,11 +247,11 @@ export class Workload {
 
   #nextStream = 1
 
-  #spawn(task: Promise<void>): void {
-    this.#running++
+  #spawn(who: string, task: Promise<void>): void {
+    this.#running.add(who)
     task.then(
       () => {
-        this.#running--
+        this.#running.delete(who)
       },
       (error: unknown) => this.#shared.fail(error),
     )

@@ -191,4 +191,12 @@ test('who ends where an empty log begins is not out of range, whatever epoch it 
   }
   expect(divergenceOf(47, 4, nothingLeft)).toBeNull()
   expect(divergenceOf(48, 4, nothingLeft)).toBe('unknown')
+  // It knows of its own epoch alone, or of that and of records that came after.
+  const elected = {
+    ...nothingLeft,
+    latestEpoch: 7,
+    endOffsetForEpoch: () => ({ epoch: -1, endOffset: -1 }),
+  }
+  expect(divergenceOf(47, 4, elected)).toBeNull()
+  expect(divergenceOf(47, 4, { ...elected, logEndOffset: 50 })).toBeNull()
 })

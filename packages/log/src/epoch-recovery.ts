@@ -12,6 +12,8 @@ interface EpochRange {
   readonly from: number
   /** Where a clean stop left a snapshot that vouches for the file; null after an unclean one. */
   readonly vouchedAt: Offset | null
+  /** Of the log, as its checkpoint has it. */
+  readonly logStartOffset: Offset
 }
 
 /**
@@ -26,6 +28,9 @@ export function loadEpochs(segments: Segments, range: EpochRange): LeaderEpochs 
   const starts = parseEpochs(bytes)
   if (starts === null) return rebuildEpochs(segments, range.from)
   const epochs = new LeaderEpochs(starts, false)
+  // Written after a deletion that the log itself has forgotten: of the records that are back it knows nothing.
+  const isCutOff = (starts[0]?.startOffset ?? 0) > range.logStartOffset
+  if (isCutOff) return rebuildEpochs(segments, range.from)
   if (range.vouchedAt !== null) {
     const snapshot = readSnapshot(disk, segments.directory, range.vouchedAt)
     if (snapshot?.epochsCrc === crc32c(bytes)) return epochs

@@ -42,12 +42,10 @@ export function openStoredLog(options: OpenLogOptions): StoredLog {
   const segments = new Segments({ context, directory, log, settings })
   adoptFiles(segments, options)
   const isRestored = options.isClean && restoreActive(segments, options.recoveryPoint)
-  const opened = isRestored
-    ? restoreRest(segments, options.recoveryPoint)
-    : recoverTail(segments, options)
+  const opened = isRestored ? restoreRest(segments, options) : recoverTail(segments, options)
   let { logEndOffset, producers } = opened
   const { epochs } = opened
-  const logStartOffset = Math.max(options.logStartOffset, segments.first.baseOffset)
+  const logStartOffset = startOf(segments, options)
   if (logStartOffset > logEndOffset) {
     // What was kept is gone, and what is left was deleted before.
     segments.removeFrom(0, 0)
@@ -152,11 +150,20 @@ function restoreActive(segments: Segments, logEndOffset: Offset): boolean {
   return true
 }
 
-function restoreRest(segments: Segments, logEndOffset: Offset): Opened {
+const startOf = (segments: Segments, { logStartOffset }: OpenLogOptions): Offset =>
+  Math.max(logStartOffset, segments.first.baseOffset)
+
+function restoreRest(segments: Segments, options: OpenLogOptions): Opened {
+  const logEndOffset = options.recoveryPoint
+  const logStartOffset = startOf(segments, options)
   return {
     logEndOffset,
     producers: statesAt(segments, logEndOffset),
-    epochs: loadEpochs(segments, { from: segments.all.length, vouchedAt: logEndOffset }),
+    epochs: loadEpochs(segments, {
+      from: segments.all.length,
+      vouchedAt: logEndOffset,
+      logStartOffset,
+    }),
     report: null,
   }
 }
@@ -172,7 +179,8 @@ interface Damage {
 function recoverTail(segments: Segments, options: OpenLogOptions): Opened {
   const from = Math.max(0, segments.floor(options.recoveryPoint))
   const start = segments.at(from)
-  const epochs = loadEpochs(segments, { from, vouchedAt: null })
+  const logStartOffset = startOf(segments, options)
+  const epochs = loadEpochs(segments, { from, vouchedAt: null, logStartOffset })
   epochs.truncateFromEnd(start.baseOffset)
   const producers = statesAt(segments, start.baseOffset)
   let nextOffset = start.baseOffset

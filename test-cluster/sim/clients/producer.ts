@@ -77,6 +77,10 @@ export class Producer {
     this.#values = values
   }
 
+  get name(): string {
+    return this.#client.name
+  }
+
   get isIdle(): boolean {
     return this.#open === 0
   }
@@ -322,7 +326,8 @@ export class Producer {
 
   #end(batch: Batch, status: 'acked' | 'failed' | 'unknown', baseOffset: number): void {
     const { send, values } = batch
-    this.#open--
+    // Given up because of another one of its round, and answered all the same.
+    if (send.status === 'open') this.#open--
     send.endedAt = this.#client.nowUs
     send.status = status
     send.baseOffset = baseOffset

@@ -134,10 +134,9 @@ export function divergenceOf(
 ): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | 'unknown' | null {
   if (lastFetchedEpoch < 0) return null
   if (lastFetchedEpoch === log.latestEpoch && fetchOffset <= log.logEndOffset) return null
+  // Whatever it has is deleted here, perhaps with all that tells of its epochs: there is nothing that could differ.
+  if (fetchOffset === log.logStartOffset) return null
   const end = endOffsetForEpoch(lastFetchedEpoch, log)
-  // Everything was deleted, and with it every epoch: who stands at the end has nothing that could differ.
-  const isEmpty = log.latestEpoch < 0 && log.logStartOffset === log.logEndOffset
-  if (isEmpty && fetchOffset === log.logEndOffset) return null
   if (end.endOffset < 0) return 'unknown'
   return end.epoch < lastFetchedEpoch || end.endOffset < fetchOffset ? end : null
 }
