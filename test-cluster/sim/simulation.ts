@@ -67,6 +67,8 @@ export interface Outcome {
 
 /** Liveness: everything must be well again this long after the last fault. */
 const recoveryMaxMs = 30_000
+/** Twenty thousand records, a few at a time where a fetch holds no more. */
+const finalReadsMaxMs = 120_000
 /** Until all brokers are up and the topics are created. */
 const warmUpMaxMs = 30_000
 const keepAliveEveryUs = 500_000
@@ -240,7 +242,7 @@ export class Simulation {
       },
       (error: unknown) => this.#fail(error),
     )
-    this.#runUntil('final reads', recoveryMaxMs, () => isRead)
+    this.#runUntil('final reads', finalReadsMaxMs, () => isRead)
     this.#oracle.atEnd()
     checkHistory(this.#history)
   }
