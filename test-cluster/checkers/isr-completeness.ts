@@ -49,8 +49,8 @@ function checkPartition({
       )
     }
     const last = mirror.at(log.end - 1)
-    // All that is committed may have been deleted.
-    if (log.end > mirror.start && last !== log.batches.at(-1)) {
+    // All that is committed may have been deleted; who has not heard of it yet may have something else there.
+    if (log.end > Math.max(mirror.start, log.begin) && last !== log.batches.at(-1)) {
       violated(
         'P3',
         `node ${id} is in the ${role} of ${log.name} with another record at ${log.end - 1}`,

@@ -224,7 +224,8 @@ export class ReplicatedLogs {
 
   #compare(mirror: Mirror, from: Offset, to: Offset): void {
     // The head of the log may be gone: log-starts.ts says whether it is rightly so.
-    for (let offset = Math.max(from, mirror.start); offset < to;) {
+    // Below, the leader has nothing any more that could tell a follower of a divergence, as in Kafka; it drops that, too.
+    for (let offset = Math.max(from, mirror.start, mirror.log.begin); offset < to;) {
       const batch = mirror.at(offset)
       if (batch === undefined) {
         violated(
