@@ -124,14 +124,7 @@ export class CommittedLog {
 
   /** In `batches`, of the one that holds `offset`. */
   indexOf(offset: Offset): number {
-    let low = 0
-    let high = this.batches.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.batches[middle] as StoredBatch).lastOffset < offset) low = middle + 1
-      else high = middle
-    }
-    return low
+    return indexIn(this.batches, offset)
   }
 
   /** In any epoch. */
@@ -144,4 +137,16 @@ export class CommittedLog {
     if (readValue === null) return null
     return decodeBatch(bytes, 0).records.map(({ value }) => (value === null ? 0 : readValue(value)))
   }
+}
+
+/** Of the first batch that ends at `offset` or later. */
+export function indexIn(batches: readonly StoredBatch[], offset: Offset): number {
+  let low = 0
+  let high = batches.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((batches[middle] as StoredBatch).lastOffset < offset) low = middle + 1
+    else high = middle
+  }
+  return low
 }

@@ -2,7 +2,7 @@ import { ByPartition, ClusterError } from '@trimaran/common'
 import type { NodeId, Offset, TopicId } from '@trimaran/common'
 import { batchSizeBytes, readBatchHeader } from '@trimaran/protocol'
 import type { NodeView, ReplicaView } from './cluster-view.ts'
-import { CommittedLog } from './committed-log.ts'
+import { CommittedLog, indexIn } from './committed-log.ts'
 import type { StoredBatch } from './committed-log.ts'
 import { LogStarts } from './log-starts.ts'
 import { violated } from './violation.ts'
@@ -35,14 +35,7 @@ export class Mirror {
 
   /** The batch that holds `offset`. */
   at(offset: Offset): StoredBatch | undefined {
-    let low = 0
-    let high = this.batches.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.batches[middle] as StoredBatch).lastOffset < offset) low = middle + 1
-      else high = middle
-    }
-    const batch = this.batches[low]
+    const batch = this.batches[indexIn(this.batches, offset)]
     return batch !== undefined && batch.baseOffset <= offset ? batch : undefined
   }
 }

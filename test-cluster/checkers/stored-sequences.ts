@@ -25,7 +25,7 @@ export function checkStoredSequences(logs: ReplicatedLogs): void {
       if (producerId < 0) continue
       const producer = `${producerId}.${producerEpoch}`
       const expected = next.get(producer) ?? baseSequence
-      const isForgotten = (lastOffsets.get(producer) ?? 0) < log.mayBeginAt
+      const isForgotten = (lastOffsets.get(producer) ?? 0) < log.begin
       lastOffsets.set(producer, lastOffset)
       if (baseSequence !== expected && !isForgotten) {
         violated(

@@ -63,12 +63,10 @@ export class FollowerSide {
 
   /** An fsync of a followed log ended, or its first records are on the disk. */
   durable(partition: Partition, wasUnwritten: boolean): void {
-    const { following } = partition
-    if (following && (wasUnwritten || partition.fsyncsBeforeAck))
-      this.#fetchers.get(following.leader)?.resume(partition)
+    if (wasUnwritten || partition.fsyncsBeforeAck) this.renew(partition)
   }
 
-  /** The leader is to hear that this broker knows the newest metadata, though it has nothing else to say. */
+  /** The leader is to hear of it anew, though it has no more records than before. */
   renew(partition: Partition): void {
     const { following } = partition
     if (following) this.#fetchers.get(following.leader)?.resume(partition)
