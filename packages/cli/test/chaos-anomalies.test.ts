@@ -126,6 +126,22 @@ test('a value at two offsets is a duplicate where it was sent once', () => {
   expect(found(duplicates, history)[0]).toContain('duplicate: 1')
 })
 
+test('a value that is stored again behind its deleted copy is no duplicate, and one with two copies left is', () => {
+  const deletedBelow = (offset: number): History => {
+    const history = new History()
+    send(history, [1], -1, { status: 'unknown' })
+    poll(history, [
+      [0, 1],
+      [2, 1],
+    ])
+    const operation = { process: 'admin', partition, invokedAt: ++time, endedAt: ++time }
+    history.deletions.push({ ...operation, offset, status: 'acked', lowWatermark: offset })
+    return history
+  }
+  expect(found(duplicates, deletedBelow(1))).toEqual([])
+  expect(found(duplicates, deletedBelow(0))[0]).toContain('duplicate: 1')
+})
+
 test('who is refused must not be read, nor what nobody sent', () => {
   const history = new History()
   send(history, [1], -1, { status: 'failed' })

@@ -136,7 +136,7 @@ export class QuorumChecker {
   readonly #nodes = new Map<number, Watched>()
   /** Whom each node has voted for, by epoch, as it told. */
   readonly #votes = new Map<number, Map<number, Set<number>>>()
-  /** How often each was asked to be a voter without having become one: a request may be on its way for long. */
+  /** How many requests to make each a voter may be on their way. */
   readonly #asked = new Map<number, number>()
   readonly #fetchTimeoutMs: number
   readonly #leaderOf = new Map<number, { nodeId: number; incarnation: number }>()
@@ -176,12 +176,12 @@ export class QuorumChecker {
     node.epochSeen = 0
   }
 
-  /** An operator wants the node to be a voter. */
+  /** An operator wants the node to be a voter, and may be obeyed until `addEnds` says that the request is no longer on its way. */
   askedToAdd(nodeId: number): void {
     this.#asked.set(nodeId, (this.#asked.get(nodeId) ?? 0) + 1)
   }
 
-  notAsked(nodeId: number): void {
+  addEnds(nodeId: number): void {
     this.#asked.set(nodeId, (this.#asked.get(nodeId) ?? 0) - 1)
   }
 
@@ -235,7 +235,6 @@ export class QuorumChecker {
         if (lost.some(each => each.nodeId === id)) continue
         if ((this.#asked.get(id) ?? 0) <= 0)
           violated('R16', `leader ${nodeId} makes ${id} a voter, which nobody asked for`)
-        this.notAsked(id)
       }
     }
   }
