@@ -66,7 +66,7 @@ export interface Outcome {
 }
 
 /** Liveness: everything must be well again this long after the last fault. */
-const recoveryMaxMs = 30_000
+const recoveryMaxMs = 60_000
 /** Twenty thousand records, a few at a time where a fetch holds no more. */
 const finalReadsMaxMs = 120_000
 /** Until all brokers are up and the topics are created. */
