@@ -174,16 +174,18 @@ export class Cluster {
     options: Partial<FetchRequest> & {
       partition?: number
       currentLeaderEpoch?: number
+      lastFetchedEpoch?: number
       topicId?: string
     } = {},
   ): Promise<FetchResult> {
-    const { partition = 0, currentLeaderEpoch = -1, topicId: asked = topicId, ...request } = options
+    const { partition = 0, currentLeaderEpoch = -1, lastFetchedEpoch = -1 } = options
+    const { topicId: asked = topicId, ...request } = options
     const part = {
       topicId: asked,
       partition,
       fetchOffset,
       currentLeaderEpoch,
-      lastFetchedEpoch: -1,
+      lastFetchedEpoch,
       maxBytes: 1e6,
     }
     const [result] = await this.node(id).manager.fetch(

@@ -172,6 +172,30 @@ test('the end of an epoch is known even when it left no record', async () => {
   expect(endOf(3)).toEqual({ errorCode: 0, leaderEpoch: -1, endOffset: -1 })
 })
 
+test('a leader whose log was emptied before its election knows where earlier epochs end, as with Kafka', async () => {
+  const started = await startedCluster()
+  void started.append(1)
+  await started.time.pass(10)
+  started.elect(1)
+  const { manager, logs } = started.node(3)
+  // As a follower does that has lost its disk, when its leader begins behind a deletion.
+  must(logs.log(topicId, 0), 'node 3 has the log').truncateFullyAndStartAt(1)
+  started.elect(3)
+  const asked = { topicId, partition: 0, currentLeaderEpoch: -1 }
+  const endOf = (leaderEpoch: number) => manager.offsetForLeaderEpoch({ ...asked, leaderEpoch })
+  expect(endOf(0)).toEqual({ errorCode: 0, leaderEpoch: 0, endOffset: 1 })
+  expect(endOf(1)).toEqual({ errorCode: 0, leaderEpoch: 1, endOffset: 1 })
+  expect(endOf(2)).toEqual({ errorCode: 0, leaderEpoch: 2, endOffset: 1 })
+  expect(endOf(3)).toEqual({ errorCode: 0, leaderEpoch: -1, endOffset: -1 })
+  expect(await started.read(3, 1, { lastFetchedEpoch: 0 })).toMatchObject({
+    errorCode: 0,
+    diverging: null,
+  })
+  expect(await started.read(3, 2, { lastFetchedEpoch: 0 })).toMatchObject({
+    diverging: { epoch: 0, endOffset: 1 },
+  })
+})
+
 test('reads from far behind are loaded first, two fetches at a time, while others are answered', async () => {
   const started = await startedCluster()
   for (let count = 0; count < 10; count++) void started.append(1)

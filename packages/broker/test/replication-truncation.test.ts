@@ -2,11 +2,12 @@ import { emptyBytes } from '@trimaran/common'
 import { errorCodes } from '@trimaran/protocol'
 import { expect, test } from 'vitest'
 import type { ReplicaFetchResult } from '../src/channels.ts'
-import { PartitionFollower, divergenceOf } from '../src/replication/follower.ts'
-import type { FollowerLogView } from '../src/replication/follower.ts'
+import { divergenceOf, endOffsetAtLeader } from '../src/replication/epoch-ends.ts'
+import type { EpochView } from '../src/replication/epoch-ends.ts'
+import { PartitionFollower } from '../src/replication/follower.ts'
 
 /** A log of one-record batches, as the epochs of its records and whether each is the history that won. */
-class ModelLog implements FollowerLogView {
+class ModelLog implements EpochView {
   readonly logStartOffset = 0
   records: readonly { readonly epoch: number; readonly writer: string }[]
 
@@ -27,6 +28,15 @@ class ModelLog implements FollowerLogView {
     return { epoch: known.at(-1)!.epoch, endOffset: known.length }
   }
 }
+
+/** Of a leader that has appended nothing since its election. */
+const inEpoch = (leaderEpoch: number, log: EpochView): EpochView => ({
+  logStartOffset: log.logStartOffset,
+  logEndOffset: log.logEndOffset,
+  latestEpoch: leaderEpoch,
+  endOffsetForEpoch: epoch =>
+    endOffsetAtLeader(epoch, log, { leaderEpoch, epochStartOffset: log.logEndOffset }),
+})
 
 /** All ways in which `epochs` (ascending, repeated) may fill at most `length` records. */
 function histories(length: number, epochs: readonly number[]): number[][] {
@@ -69,7 +79,7 @@ function truncate(follower: ModelLog, leader: ModelLog): { truncatedTo: number; 
   const core = new PartitionFollower(1, 9)
   for (let rounds = 0; rounds <= 8; rounds++) {
     const asked = core.nextFetch(follower)
-    const left = divergenceOf(asked.fetchOffset, asked.lastFetchedEpoch, leader)
+    const left = divergenceOf(asked.fetchOffset, asked.lastFetchedEpoch, inEpoch(9, leader))
     const isOutside = left === 'unknown' || (!left && asked.fetchOffset > leader.logEndOffset)
     const result: ReplicaFetchResult = {
       topicId: 't',
@@ -180,23 +190,4 @@ test('an answer from another leader epoch drops nothing, whatever it says about 
   expect(answer(4).kind).toBe('error')
   expect(answer(-1).kind).toBe('error')
   expect(answer(5)).toEqual({ kind: 'restart', atOffset: 3 })
-})
-
-test('who ends where an empty log begins is not out of range, whatever epoch it read last', () => {
-  const nothingLeft: FollowerLogView = {
-    logStartOffset: 47,
-    logEndOffset: 47,
-    latestEpoch: -1,
-    endOffsetForEpoch: () => ({ epoch: -1, endOffset: -1 }),
-  }
-  expect(divergenceOf(47, 4, nothingLeft)).toBeNull()
-  expect(divergenceOf(48, 4, nothingLeft)).toBe('unknown')
-  // It knows of its own epoch alone, or of that and of records that came after.
-  const elected = {
-    ...nothingLeft,
-    latestEpoch: 7,
-    endOffsetForEpoch: () => ({ epoch: -1, endOffset: -1 }),
-  }
-  expect(divergenceOf(47, 4, elected)).toBeNull()
-  expect(divergenceOf(47, 4, { ...elected, logEndOffset: 50 })).toBeNull()
 })

@@ -3,7 +3,7 @@ import type { Offset, TopicId } from '@trimaran/common'
 import type { ColdRead } from '@trimaran/log'
 import { errorCodes } from '@trimaran/protocol'
 import type { ReplicationContext } from './context.ts'
-import { divergenceOf, endOffsetForEpoch } from './follower.ts'
+import { divergenceOf } from './epoch-ends.ts'
 import { ColdPace } from './cold-pace.ts'
 import { readErrorCode } from './leader-side.ts'
 import { listOffset, listOffsetError } from './list-offsets.ts'
@@ -106,16 +106,7 @@ export class ConsumerReads {
     if (!partition.leading) {
       return { errorCode: errorCodes.NOT_LEADER_OR_FOLLOWER, leaderEpoch: -1, endOffset: -1 }
     }
-    const { log, leading } = partition
-    if (request.leaderEpoch === leading.leaderEpoch) {
-      return {
-        errorCode: errorCodes.NONE,
-        leaderEpoch: leading.leaderEpoch,
-        endOffset: log.logEndOffset,
-      }
-    }
-    const isKnown = request.leaderEpoch >= 0 && request.leaderEpoch < leading.leaderEpoch
-    const end = isKnown ? endOffsetForEpoch(request.leaderEpoch, log) : { epoch: -1, endOffset: -1 }
+    const end = partition.endOffsetForEpoch(request.leaderEpoch)
     return { errorCode: errorCodes.NONE, leaderEpoch: end.epoch, endOffset: end.endOffset }
   }
 
@@ -152,7 +143,7 @@ export class ConsumerReads {
       // The leader may have it already: KIP-392.
       return this.#failed(part, errorCodes.OFFSET_NOT_AVAILABLE)
     }
-    const left = divergenceOf(fetchOffset, part.lastFetchedEpoch, log)
+    const left = divergenceOf(fetchOffset, part.lastFetchedEpoch, partition)
     if (left === 'unknown') return this.#failed(part, errorCodes.OFFSET_OUT_OF_RANGE)
     if (left) return { ...resultOf(partition), diverging: left }
     if (fetchOffset > log.logEndOffset) return this.#failed(part, errorCodes.OFFSET_OUT_OF_RANGE)

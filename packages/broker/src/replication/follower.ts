@@ -1,16 +1,9 @@
 import type { BrokerId, LeaderEpoch, Offset } from '@trimaran/common'
 import { errorCodes } from '@trimaran/protocol'
 import type { ReplicaFetchResult } from '../channels.ts'
+import { truncationOffset } from './epoch-ends.ts'
+import type { EpochView } from './epoch-ends.ts'
 import type { ReplicationBug } from './types.ts'
-
-/** What a follower must know of its own log to decide; a PartitionLog is one. */
-export interface FollowerLogView {
-  readonly logStartOffset: Offset
-  readonly logEndOffset: Offset
-  /** −1: no epoch known. */
-  readonly latestEpoch: LeaderEpoch
-  endOffsetForEpoch(epoch: LeaderEpoch): { readonly epoch: LeaderEpoch; readonly endOffset: Offset }
-}
 
 /** The position that a fetch names, and with it what the follower claims to have. */
 export interface FetchPosition {
@@ -52,7 +45,7 @@ export class PartitionFollower {
     this.#bugs = bugs
   }
 
-  nextFetch(log: FollowerLogView): FetchPosition {
+  nextFetch(log: EpochView): FetchPosition {
     return {
       currentLeaderEpoch: this.leaderEpoch,
       fetchOffset: log.logEndOffset,
@@ -60,7 +53,7 @@ export class PartitionFollower {
     }
   }
 
-  decide(asked: FetchPosition, result: ReplicaFetchResult, log: FollowerLogView): FollowerAction {
+  decide(asked: FetchPosition, result: ReplicaFetchResult, log: EpochView): FollowerAction {
     if (asked.currentLeaderEpoch !== this.leaderEpoch || asked.fetchOffset !== log.logEndOffset) {
       return { kind: 'discard' }
     }
@@ -94,49 +87,4 @@ export class PartitionFollower {
   raisesHighWatermark(result: ReplicaFetchResult): boolean {
     return !result.diverging || (this.#bugs?.has('B05') ?? false)
   }
-}
-
-/**
- * KIP-101 and KIP-279: both logs may agree at most up to the lower of the two ends of the leader's epoch. Where the own
- * log does not know that epoch, the largest smaller one counts, and the next fetch asks about that. −1: the own log
- * begins with epochs that the leader never saw, so nothing of it can be kept.
- */
-export function truncationOffset(
-  leader: { readonly epoch: LeaderEpoch; readonly endOffset: Offset },
-  log: FollowerLogView,
-): Offset {
-  const own = endOffsetForEpoch(leader.epoch, log)
-  if (own.endOffset < 0) return -1
-  const toOffset = Math.min(leader.endOffset, own.endOffset, log.logEndOffset)
-  return toOffset < log.logStartOffset ? -1 : toOffset
-}
-
-/**
- * The largest epoch of this log not above `epoch`, and where it ends (KIP-101, KIP-279). A log's epochs are what its
- * batches say, so an epoch above its latest one has left no record in it: the latest one then ends at the log's end.
- * −1, −1: the log does not reach back so far.
- */
-export function endOffsetForEpoch(
-  epoch: LeaderEpoch,
-  log: FollowerLogView,
-): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } {
-  return log.endOffsetForEpoch(Math.min(epoch, log.latestEpoch))
-}
-
-/**
- * Where a reader whose last record has `lastFetchedEpoch` must have left this log, or null if everything below its
- * fetch offset is the same. 'unknown': the log does not reach back to that epoch.
- */
-export function divergenceOf(
-  fetchOffset: Offset,
-  lastFetchedEpoch: LeaderEpoch,
-  log: FollowerLogView,
-): { readonly epoch: LeaderEpoch; readonly endOffset: Offset } | 'unknown' | null {
-  if (lastFetchedEpoch < 0) return null
-  if (lastFetchedEpoch === log.latestEpoch && fetchOffset <= log.logEndOffset) return null
-  // Whatever it has is deleted here, perhaps with all that tells of its epochs: there is nothing that could differ.
-  if (fetchOffset === log.logStartOffset) return null
-  const end = endOffsetForEpoch(lastFetchedEpoch, log)
-  if (end.endOffset < 0) return 'unknown'
-  return end.epoch < lastFetchedEpoch || end.endOffset < fetchOffset ? end : null
 }

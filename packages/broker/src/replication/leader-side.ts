@@ -14,7 +14,7 @@ import { FetchSessions } from './fetch-sessions.ts'
 import type { PositionAnswer } from './fetch-sessions.ts'
 import type { FollowerPosition } from './follower-position.ts'
 import { Flusher } from './flusher.ts'
-import { divergenceOf } from './follower.ts'
+import { divergenceOf } from './epoch-ends.ts'
 import { PartitionLeader } from './leader.ts'
 import type { AlterPartitionAnswer, IsrProposal, LeaderContext } from './leader.ts'
 import { leaderEpochError } from './partition-table.ts'
@@ -525,7 +525,7 @@ function whereItLeft(
 ): ReplicaFetchResult['diverging'] | 'outOfRange' {
   const { log } = partition
   if (position.fetchOffset < log.logStartOffset) return 'outOfRange'
-  const left = divergenceOf(position.fetchOffset, position.lastFetchedEpoch, log)
+  const left = divergenceOf(position.fetchOffset, position.lastFetchedEpoch, partition)
   if (left === 'unknown') return 'outOfRange'
   if (left) return left
   return position.fetchOffset > log.logEndOffset ? 'outOfRange' : null

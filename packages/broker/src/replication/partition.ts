@@ -2,6 +2,8 @@ import { OffsetWaiters, assert, noLeader } from '@trimaran/common'
 import type { BrokerId, ClusterError, LeaderEpoch, Offset, TopicId } from '@trimaran/common'
 import type { PartitionLog } from '@trimaran/log'
 import type { PartitionImage } from '@trimaran/metadata'
+import { endOffsetAtLeader } from './epoch-ends.ts'
+import type { EpochEnd } from './epoch-ends.ts'
 import type { FollowerPosition } from './follower-position.ts'
 import type { PartitionFollower } from './follower.ts'
 import type { PartitionLeader } from './leader.ts'
@@ -119,6 +121,10 @@ export class Partition implements HostedPartition {
   get logEndOffset(): Offset {
     return this.log.logEndOffset
   }
+  /** With a leader's own: see `endOffsetAtLeader`. */
+  get latestEpoch(): LeaderEpoch {
+    return this.leading?.leaderEpoch ?? this.log.latestEpoch
+  }
   get sizeBytes(): number {
     return this.log.sizeBytes
   }
@@ -140,6 +146,11 @@ export class Partition implements HostedPartition {
   /** What was appended is claimed only when the flusher has said so. */
   get claimsLater(): boolean {
     return this.fsyncsBeforeAck || this.log.unwritten !== null
+  }
+
+  endOffsetForEpoch(epoch: LeaderEpoch): EpochEnd {
+    const { leading, log } = this
+    return leading ? endOffsetAtLeader(epoch, log, leading) : log.endOffsetForEpoch(epoch)
   }
 
   /** True if it rose. */
