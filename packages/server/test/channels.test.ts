@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { ClusterError, concatBytes, Prng } from '@trimaran/common'
+import { ClusterError, concatBytes, Prng, zeroUuid } from '@trimaran/common'
 import type { Clock, NodeId } from '@trimaran/common'
 import { SimClock } from '@trimaran/log/testing'
-import type { ControllerRequests } from '@trimaran/metadata'
+import { type ControllerRequests, errorCodes } from '@trimaran/metadata'
 import { PeerControllerChannel } from '../src/rpc/controller-channel.ts'
 import { decodeEnvelope, encodeEnvelope } from '../src/rpc/envelope.ts'
 import type { Envelope } from '../src/rpc/envelope.ts'
@@ -194,6 +194,30 @@ test('a node that is not the controller yet is asked again after a moment', asyn
   expect(side.sent).toHaveLength(2)
   side.answer(1)
   expect(await asked).toEqual(ok)
+})
+
+test('what a repeated request finds done is done, and what a first one finds done is an error', async () => {
+  const side = new Side()
+  const channel = side.channel()
+  const gone = { errorCode: errorCodes.VOTER_NOT_FOUND, errorMessage: 'no voter' }
+  const remove = () =>
+    channel.request('removeRaftVoter', { clusterId: null, nodeId: 2, directoryId: zeroUuid }, 1000)
+  channel.leaderChanged(2)
+  const first = remove()
+  side.answer(0, gone)
+  expect(await first).toEqual(gone)
+  const repeated = remove()
+  channel.leaderChanged(3)
+  side.answer(2, gone)
+  expect(await repeated).toEqual(ok)
+
+  const topic = { name: 'a', topicId: zeroUuid, errorMessage: null }
+  const missing = { ...topic, errorCode: errorCodes.UNKNOWN_TOPIC_OR_PARTITION }
+  const refused = { ...topic, errorCode: errorCodes.TOPIC_DELETION_DISABLED }
+  const deleted = channel.request('deleteTopics', { topics: [{ name: 'a', topicId: null }] }, 1000)
+  channel.leaderChanged(2)
+  side.answer(4, { topics: [missing, refused] })
+  expect(await deleted).toEqual({ topics: [{ ...topic, errorCode: 0 }, refused] })
 })
 
 test('without an answer in time the last reason is given, and nothing is sent afterwards', async () => {

@@ -3,6 +3,7 @@ import type { Clock, NodeId } from '@trimaran/common'
 import type { ControllerChannel } from '@trimaran/broker'
 import type { ControllerRequests } from '@trimaran/metadata'
 import type { PeerRpc } from './peer-rpc.ts'
+import { answerOfRepeated } from './repeated-request.ts'
 
 /** Between two attempts at the same leader. A change of leader does not wait for it. */
 const RETRY_BACKOFF_MS = 20
@@ -32,6 +33,8 @@ interface Call {
   readonly deadlineMs: number
   /** Only the newest attempt counts: answers of attempts at older leaders come too late. */
   attempt: number
+  /** How often a leader was asked: it may have obeyed, whatever became of its answer. */
+  asked: number
   failures: number
   cancelRetry: () => void
   lastError: ClusterError
@@ -67,6 +70,7 @@ export class PeerControllerChannel implements ControllerChannel {
         request: request as never,
         deadlineMs,
         attempt: 0,
+        asked: 0,
         failures: 0,
         cancelRetry: () => {},
         lastError: new ClusterError('RPC_UNAVAILABLE', 'no leader of the quorum is known'),
@@ -107,11 +111,13 @@ export class PeerControllerChannel implements ControllerChannel {
     const attempt = ++call.attempt
     const leaderId = this.#leaderId
     if (leaderId === null) return
+    call.asked++
     this.#ask(leaderId, call).then(
       response => {
         if (!this.#calls.has(call) || call.attempt !== attempt) return
         this.#finish(call)
-        call.settle.resolve(response as never)
+        const answer = call.asked > 1 ? answerOfRepeated(call.kind, response as never) : response
+        call.settle.resolve(answer as never)
       },
       (error: unknown) => {
         if (!this.#calls.has(call) || call.attempt !== attempt) return
