@@ -19,7 +19,7 @@ export class Consumer {
   async run(): Promise<void> {
     const { random, shared } = this.#client
     while (!shared.isDraining) {
-      await this.#client.sleep(random.between(5, 60))
+      await this.#client.sleep(random.between(10, 150))
       await this.#assign(random.chance(1, 400))
       await this.reader.poll()
       if (random.chance(1, 8)) await this.#askForEnds()

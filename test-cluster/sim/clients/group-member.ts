@@ -233,7 +233,7 @@ export class GroupMember {
     const untilUs = this.#client.nowUs + heartbeatIntervalMs * 1000
     while (this.#client.nowUs < untilUs && !this.#client.shared.isDraining) {
       if (!(await this.#reader.poll())) await this.#client.sleep(30)
-      await this.#client.sleep(this.#client.random.between(1, 30))
+      await this.#client.sleep(this.#client.random.between(1, 80))
     }
     await this.#commit()
     if (!this.isStable) return
