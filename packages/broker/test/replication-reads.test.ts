@@ -187,6 +187,8 @@ test('a leader whose log was emptied before its election knows where earlier epo
   expect(endOf(1)).toEqual({ errorCode: 0, leaderEpoch: 1, endOffset: 1 })
   expect(endOf(2)).toEqual({ errorCode: 0, leaderEpoch: 2, endOffset: 1 })
   expect(endOf(3)).toEqual({ errorCode: 0, leaderEpoch: -1, endOffset: -1 })
+  const earliest = { ...asked, isolation: 'readUncommitted' as const, timestamp: -2 }
+  expect(manager.listOffset(earliest)).toMatchObject({ offset: 1, leaderEpoch: 2 })
   expect(await started.read(3, 1, { lastFetchedEpoch: 0 })).toMatchObject({
     errorCode: 0,
     diverging: null,

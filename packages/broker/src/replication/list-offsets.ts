@@ -30,7 +30,7 @@ export function listOffset(partition: Partition, request: ListOffsetRequest): Li
         : listOffsetError(errorCodes.OFFSET_NOT_AVAILABLE)
     case listOffsetTimestamps.earliest:
     case listOffsetTimestamps.earliestLocal:
-      return at(log.logStartOffset, log.leaderEpochAt(log.logStartOffset))
+      return at(log.logStartOffset, partition.leaderEpochAt(log.logStartOffset))
     case listOffsetTimestamps.latestTiered:
       // Nothing is tiered.
       return at(-1, -1)

@@ -153,6 +153,14 @@ export class Partition implements HostedPartition {
     return leading ? endOffsetAtLeader(epoch, log, leading) : log.endOffsetForEpoch(epoch)
   }
 
+  /** Of the record there, or of the one that will be. −1: not known. */
+  leaderEpochAt(offset: Offset): LeaderEpoch {
+    const { leading, log } = this
+    return leading && offset >= leading.epochStartOffset
+      ? leading.leaderEpoch
+      : log.leaderEpochAt(offset)
+  }
+
   /** True if it rose. */
   raiseHighWatermark(offset: Offset): boolean {
     if (offset === this.#highWatermark) return false
