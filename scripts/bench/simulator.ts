@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import type { Measurement } from './measurement.ts'
 
 const usualRounds = 3
-const seedsPerRound = 50
+const seedsPerRound = 200
 /** A report is some kilobytes; a failing seed adds 200 lines of trace. */
 const outputBytesMax = 16 * 1024 * 1024
 
@@ -30,7 +30,7 @@ export const simulator: Measurement = {
           name: 'simulator: 3 nodes, load and faults, per core',
           unit: 'simulated s per s',
           samples,
-          must: [{ of: 'median', atLeast: 30 }],
+          must: [{ of: 'median', atLeast: 60 }],
         },
       ],
       settings: `${seedsPerRound} seeds a round, every checker on, one thread.`,
