@@ -1,13 +1,10 @@
-import { ClusterError } from '@trimaran/common'
 import type { TopicId } from '@trimaran/common'
 import { errorCodes } from '@trimaran/protocol'
 import type { ControllerChannel } from '../channels.ts'
 import type { ReplicationContext } from './context.ts'
-import { EndOfTurn } from './timers.ts'
+import { UntilHeard } from './until-heard.ts'
 
 const timeoutMs = 5_000
-const retryMs = 100
-const retryMaxMs = 5_000
 
 /**
  * Tells the controller which removed topics this broker has none of any more. Said again until it is heard: the metadata
@@ -17,11 +14,7 @@ export class Deletions {
   readonly #context: ReplicationContext
   readonly #controller: ControllerChannel
   readonly #topicIds = new Set<TopicId>()
-  readonly #endOfTurn: EndOfTurn
-  #isInFlight = false
-  #failures = 0
-  #cancelRetry: (() => void) | null = null
-  #isStopped = false
+  readonly #untilHeard: UntilHeard
 
   constructor(options: {
     readonly context: ReplicationContext
@@ -29,53 +22,27 @@ export class Deletions {
   }) {
     this.#context = options.context
     this.#controller = options.controller
-    this.#endOfTurn = new EndOfTurn(options.context.clock, () => this.#send())
+    this.#untilHeard = new UntilHeard(options.context.clock, () => this.#tell())
   }
 
   acknowledge(topicId: TopicId): void {
     this.#topicIds.add(topicId)
-    if (!this.#cancelRetry) this.#endOfTurn.request()
+    this.#untilHeard.request()
   }
 
   stop(): void {
-    this.#isStopped = true
-    this.#endOfTurn.stop()
-    this.#cancelRetry?.()
+    this.#untilHeard.stop()
   }
 
-  #send(): void {
-    if (this.#isInFlight || this.#isStopped || this.#topicIds.size === 0) return
+  #tell(): Promise<boolean> | null {
+    if (this.#topicIds.size === 0) return null
     const topicIds = [...this.#topicIds]
     const { brokerId, brokerEpoch } = this.#context
-    this.#isInFlight = true
-    this.#controller
-      .request('replicasDeleted', { brokerId, brokerEpoch: brokerEpoch(), topicIds }, timeoutMs)
-      .then(
-        ({ errorCode }) => {
-          this.#isInFlight = false
-          if (errorCode !== errorCodes.NONE) {
-            this.#retryLater()
-            return
-          }
-          this.#failures = 0
-          for (const topicId of topicIds) this.#topicIds.delete(topicId)
-          this.#send()
-        },
-        (error: unknown) => {
-          this.#isInFlight = false
-          if (!(error instanceof ClusterError)) throw error
-          this.#retryLater()
-        },
-      )
-  }
-
-  #retryLater(): void {
-    if (this.#isStopped) return
-    const { clock } = this.#context
-    const delayMs = Math.min(retryMs * 2 ** Math.min(this.#failures++, 6), retryMaxMs)
-    this.#cancelRetry = clock.wakeAt(clock.monotonicMs() + delayMs, () => {
-      this.#cancelRetry = null
-      this.#send()
+    const request = { brokerId, brokerEpoch: brokerEpoch(), topicIds }
+    return this.#controller.request('replicasDeleted', request, timeoutMs).then(({ errorCode }) => {
+      if (errorCode !== errorCodes.NONE) return false
+      for (const topicId of topicIds) this.#topicIds.delete(topicId)
+      return true
     })
   }
 }

@@ -1,14 +1,12 @@
-import { ClusterError, noLeader, partitionKey } from '@trimaran/common'
+import { noLeader, partitionKey } from '@trimaran/common'
 import type { BrokerId, TopicId } from '@trimaran/common'
 import type { PartitionImage } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
 import type { ControllerChannel } from '../channels.ts'
 import type { ReplicationContext } from './context.ts'
-import { EndOfTurn } from './timers.ts'
+import { UntilHeard } from './until-heard.ts'
 
 const timeoutMs = 5_000
-const retryMs = 100
-const retryMaxMs = 5_000
 /** Of one request; the rest follows when it is answered. */
 const maxPartitionsPerRequest = 1_000
 
@@ -29,11 +27,7 @@ export class LostReplicas {
   readonly #context: ReplicationContext
   readonly #controller: ControllerChannel
   readonly #lost = new Map<string, LostReplica>()
-  readonly #endOfTurn: EndOfTurn
-  #isInFlight = false
-  #failures = 0
-  #cancelRetry: (() => void) | null = null
-  #isStopped = false
+  readonly #untilHeard: UntilHeard
 
   constructor(options: {
     readonly context: ReplicationContext
@@ -41,18 +35,16 @@ export class LostReplicas {
   }) {
     this.#context = options.context
     this.#controller = options.controller
-    this.#endOfTurn = new EndOfTurn(options.context.clock, () => this.#send())
+    this.#untilHeard = new UntilHeard(options.context.clock, () => this.#tell())
   }
 
   giveUp(topicId: TopicId, partition: number, { isServing = false } = {}): void {
     this.#lost.set(partitionKey(topicId, partition), { topicId, partition, isServing })
-    if (!this.#cancelRetry) this.#endOfTurn.request()
+    this.#untilHeard.request()
   }
 
   stop(): void {
-    this.#isStopped = true
-    this.#endOfTurn.stop()
-    this.#cancelRetry?.()
+    this.#untilHeard.stop()
   }
 
   /** Null: nothing to ask for. A follower that nobody leads may be the best there is. */
@@ -64,39 +56,23 @@ export class LostReplicas {
     return isCounted(image, brokerId) ? image : null
   }
 
-  #send(): void {
-    if (this.#isInFlight || this.#isStopped) return
+  #tell(): Promise<boolean> | null {
     for (const [key, lost] of this.#lost) if (!this.#counted(lost)) this.#lost.delete(key)
-    const asked = [...this.#lost].slice(0, maxPartitionsPerRequest)
-    if (asked.length === 0) return
-    const { brokerId, brokerEpoch } = this.#context
-    const partitions = asked.flatMap(([, lost]) => {
+    const partitions = [...this.#lost.values()].slice(0, maxPartitionsPerRequest).flatMap(lost => {
       const image = this.#counted(lost)
       return image ? [this.#item(lost.topicId, image)] : []
     })
-    this.#isInFlight = true
+    if (partitions.length === 0) return null
+    const { brokerId, brokerEpoch } = this.#context
     const request = { brokerId, brokerEpoch: brokerEpoch(), partitions }
-    this.#controller.request('alterPartition', request, timeoutMs).then(
-      answer => {
-        this.#isInFlight = false
-        let isOpen = answer.errorCode !== errorCodes.NONE
-        for (const { topicId, partition, errorCode } of answer.partitions) {
-          if (errorCode === errorCodes.NONE) this.#lost.delete(partitionKey(topicId, partition))
-          else isOpen = true
-        }
-        if (isOpen) {
-          this.#retryLater()
-          return
-        }
-        this.#failures = 0
-        if (this.#lost.size > 0) this.#endOfTurn.request()
-      },
-      (error: unknown) => {
-        this.#isInFlight = false
-        if (!(error instanceof ClusterError)) throw error
-        this.#retryLater()
-      },
-    )
+    return this.#controller.request('alterPartition', request, timeoutMs).then(answer => {
+      let isHeard = answer.errorCode === errorCodes.NONE
+      for (const { topicId, partition, errorCode } of answer.partitions) {
+        if (errorCode === errorCodes.NONE) this.#lost.delete(partitionKey(topicId, partition))
+        else isHeard = false
+      }
+      return isHeard
+    })
   }
 
   #item(topicId: TopicId, image: PartitionImage) {
@@ -111,16 +87,6 @@ export class LostReplicas {
         .map(id => ({ brokerId: id, brokerEpoch: table.image.brokers.get(id)?.epoch ?? -1 })),
       recovering: image.recovering,
     }
-  }
-
-  #retryLater(): void {
-    if (this.#isStopped) return
-    const { clock } = this.#context
-    const delayMs = Math.min(retryMs * 2 ** Math.min(this.#failures++, 6), retryMaxMs)
-    this.#cancelRetry = clock.wakeAt(clock.monotonicMs() + delayMs, () => {
-      this.#cancelRetry = null
-      this.#send()
-    })
   }
 }
 
