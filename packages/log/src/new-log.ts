@@ -1,4 +1,3 @@
-import type { LeaderEpoch } from '@trimaran/common'
 import type { LogConfig } from './config.ts'
 import type { LogContext } from './context.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
@@ -13,24 +12,21 @@ export interface NewLogOptions {
   readonly directory: string
   readonly log: LogIdentity
   readonly config: LogConfig
-  /** Assigned before there was a record; −1: none. */
-  readonly firstEpoch: LeaderEpoch
 }
 
 /** For the first record of a log: its file is made when that is appended, or a little later. */
 export function newStoredLog(options: NewLogOptions): StoredLog {
-  const { context, directory, home, log, firstEpoch } = options
+  const { context, directory, home, log } = options
   const settings = { config: options.config }
   const segments = new Segments({ context, directory, log, settings })
   segments.createUnborn(home)
-  const starts = firstEpoch < 0 ? [] : [{ epoch: firstEpoch, startOffset: 0 }]
   return new StoredLog({
     context,
     topicName: log.topicName,
     partition: log.partition,
     settings,
     segments,
-    epochs: new LeaderEpochs(starts, starts.length > 0),
+    epochs: new LeaderEpochs([], false),
     producers: new ProducerStates(),
     logStartOffset: 0,
     logEndOffset: 0,

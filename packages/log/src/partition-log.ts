@@ -26,8 +26,6 @@ export class PartitionLog implements LogIdentity {
   readonly #home: LogHome
   #config: LogConfig
   #isClosed = false
-  /** The epoch that begins at offset 0; −1: none. Of a log without a record alone. */
-  #firstEpoch: LeaderEpoch = noEpoch
   /** Null: it never had a record. */
   #stored: StoredLog | null
 
@@ -60,7 +58,6 @@ export class PartitionLog implements LogIdentity {
       directory: this.directory,
       log: this,
       config: this.#config,
-      firstEpoch: this.#firstEpoch,
     })
     return this.#stored
   }
@@ -113,7 +110,7 @@ export class PartitionLog implements LogIdentity {
 
   /** −1: no epoch known. */
   get latestEpoch(): LeaderEpoch {
-    return this.#stored === null ? this.#firstEpoch : this.#stored.latestEpoch
+    return this.#stored?.latestEpoch ?? noEpoch
   }
 
   get sizeBytes(): number {
@@ -173,21 +170,11 @@ export class PartitionLog implements LogIdentity {
 
   /** See LeaderEpochs. */
   endOffsetForEpoch(epoch: LeaderEpoch): { epoch: LeaderEpoch; endOffset: Offset } {
-    if (this.#stored !== null) return this.#stored.endOffsetForEpoch(epoch)
-    return epoch < 0 || epoch > this.#firstEpoch ? notKnown : { epoch, endOffset: 0 }
-  }
-
-  /** On becoming leader, at the log's end. */
-  assignLeaderEpoch(epoch: LeaderEpoch, startOffset: Offset): void {
-    if (this.#stored !== null) return this.#stored.assignLeaderEpoch(epoch, startOffset)
-    assert(startOffset === 0, 'an epoch begins at the end of the log')
-    assert(epoch >= this.#firstEpoch, `leader epoch ${epoch} after ${this.#firstEpoch}`)
-    // One before it had no records.
-    this.#firstEpoch = epoch
+    return this.#stored?.endOffsetForEpoch(epoch) ?? notKnown
   }
 
   leaderEpochAt(offset: Offset): LeaderEpoch {
-    return this.#stored === null ? this.#firstEpoch : this.#stored.leaderEpochAt(offset)
+    return this.#stored?.leaderEpochAt(offset) ?? noEpoch
   }
 
   /**
@@ -195,9 +182,7 @@ export class PartitionLog implements LogIdentity {
    * batch drops the whole batch.
    */
   truncateTo(offset: Offset): void {
-    if (this.#stored !== null) this.#stored.truncateTo(offset)
-    // An epoch that was assigned at the end and got no record may be one that the leader never had.
-    else if (offset === 0) this.#firstEpoch = noEpoch
+    this.#stored?.truncateTo(offset)
   }
 
   /** Drops everything: the leader's log begins after this one ends. */

@@ -328,11 +328,6 @@ export class StoredLog {
     return this.#epochs.endOffset(epoch, this.#logEndOffset)
   }
 
-  /** On becoming leader, at the log's end. */
-  assignLeaderEpoch(epoch: LeaderEpoch, startOffset: Offset): void {
-    this.#epochs.assign(epoch, startOffset)
-  }
-
   leaderEpochAt(offset: Offset): LeaderEpoch {
     return this.#epochs.epochAt(offset)
   }
@@ -343,7 +338,7 @@ export class StoredLog {
    */
   truncateTo(offset: Offset): void {
     if (offset >= this.#logEndOffset) {
-      // An epoch that was assigned at the end and got no record may be one that the leader never had.
+      // An epoch that begins there has no record any more, and may be one that the leader never had.
       this.#epochs.truncateFromEnd(offset)
       return
     }

@@ -28,13 +28,12 @@ test('a log without a record costs the disk nothing: not when it is made, flushe
   const counts = countOperations(bench.disk)
   const logs = createMany(bench)
   for (const log of logs) {
-    log.assignLeaderEpoch(3, 0)
     await log.flush()
     log.rollIfDue(bench.clock.wallMs())
     expect(log.enforceRetention(0, bench.clock.wallMs())).toBe(0)
     expect(log.offsetForTimestamp(0)).toBe(null)
     expect(log.maxTimestamp()).toBe(null)
-    expect(log).toMatchObject({ isOnDisk: false, sizeBytes: 0, recoveryPoint: 0, latestEpoch: 3 })
+    expect(log).toMatchObject({ isOnDisk: false, sizeBytes: 0, recoveryPoint: 0, latestEpoch: -1 })
   }
   bench.directory.delete(topicId, 0)
   bench.directory.strays((_id, partition) => partition !== 1)
@@ -228,59 +227,43 @@ test('a waiting log that cannot be made fails who waits for it, and the director
 
 test('a log without a record answers as one that is ready for records and has none', async () => {
   const epochs = [-1, 0, 3, 4, 5]
-  for (const assigned of [[], [4], [3, 4]]) {
-    const [idle, ready] = [new Bench(), new Bench()].map(bench => bench.log)
-    const logs = [must(idle, 'a log'), must(ready, 'a log')]
-    const wholeSegment = batch({ valueBytes: 2 * 1024 * 1024 })
-    const config = { ...defaultLogConfig, segmentBytes: 1024 * 1024 }
-    logs[1]!.config = config
-    expect(logs[1]!.appendAsLeader(wholeSegment, 0).kind).toBe('rejected')
-    expect(logs.map(log => log.segmentCount)).toEqual([0, 1])
-    for (const log of logs) for (const epoch of assigned) log.assignLeaderEpoch(epoch, 0)
-    const [mine, other] = logs.map(log => ({
-      isOnDisk: log.isOnDisk,
-      unwritten: log.unwritten,
-      directory: log.directory,
-      latestEpoch: log.latestEpoch,
-      recovery: log.recovery,
-      offsets: [log.logStartOffset, log.logEndOffset, log.recoveryPoint, log.firstDirtyOffset],
-      sizes: [log.sizeBytes, log.producerCount],
-      startsInsideSegment: log.startsInsideSegment,
-      ends: epochs.map(epoch => log.endOffsetForEpoch(epoch)),
-      epochAt: log.leaderEpochAt(0),
-      read: log.read(0, { maxBytes: 100, endOffset: 0, minOneBatch: true }),
-      coldRead: log.coldRead(0, 100),
-      times: [log.offsetForTimestamp(0), log.maxTimestamp()],
-      stable: log.lastStableOffset(0),
-      aborted: log.abortedTransactions(0, 10),
-      retained: log.enforceRetention(0, 1e15),
-      compaction: log.startCompaction(0, 1e15),
-      flushDue: log.flushDue(1e15),
-    }))
-    expect(mine).toEqual(other)
-    for (const log of logs) {
-      expect(() => log.read(1, { maxBytes: 1, endOffset: 1, minOneBatch: true })).toThrow('within')
-      expect(() => log.incrementLogStartOffset(1)).toThrow('before its end')
-      log.assignLeaderEpoch(4, 0)
-      expect(() => log.assignLeaderEpoch(2, 0)).toThrow('after 4')
-      log.truncateTo(1)
-      expect(log.latestEpoch).toBe(4)
-      log.truncateTo(0)
-      expect(log.latestEpoch).toBe(-1)
-      await log.close()
-      expect(() => log.appendAsLeader(batch(), 5)).toThrow('a closed log takes no append')
-    }
+  const [idle, ready] = [new Bench(), new Bench()].map(bench => bench.log)
+  const logs = [must(idle, 'a log'), must(ready, 'a log')]
+  const wholeSegment = batch({ valueBytes: 2 * 1024 * 1024 })
+  const config = { ...defaultLogConfig, segmentBytes: 1024 * 1024 }
+  logs[1]!.config = config
+  expect(logs[1]!.appendAsLeader(wholeSegment, 0).kind).toBe('rejected')
+  expect(logs.map(log => log.segmentCount)).toEqual([0, 1])
+  const [mine, other] = logs.map(log => ({
+    isOnDisk: log.isOnDisk,
+    unwritten: log.unwritten,
+    directory: log.directory,
+    latestEpoch: log.latestEpoch,
+    recovery: log.recovery,
+    offsets: [log.logStartOffset, log.logEndOffset, log.recoveryPoint, log.firstDirtyOffset],
+    sizes: [log.sizeBytes, log.producerCount],
+    startsInsideSegment: log.startsInsideSegment,
+    ends: epochs.map(epoch => log.endOffsetForEpoch(epoch)),
+    epochAt: log.leaderEpochAt(0),
+    read: log.read(0, { maxBytes: 100, endOffset: 0, minOneBatch: true }),
+    coldRead: log.coldRead(0, 100),
+    times: [log.offsetForTimestamp(0), log.maxTimestamp()],
+    stable: log.lastStableOffset(0),
+    aborted: log.abortedTransactions(0, 10),
+    retained: log.enforceRetention(0, 1e15),
+    compaction: log.startCompaction(0, 1e15),
+    flushDue: log.flushDue(1e15),
+  }))
+  expect(mine).toEqual(other)
+  for (const log of logs) {
+    expect(() => log.read(1, { maxBytes: 1, endOffset: 1, minOneBatch: true })).toThrow('within')
+    expect(() => log.incrementLogStartOffset(1)).toThrow('before its end')
+    log.truncateTo(1)
+    log.truncateTo(0)
+    expect(log).toMatchObject({ latestEpoch: -1, logEndOffset: 0 })
+    await log.close()
+    expect(() => log.appendAsLeader(batch(), 5)).toThrow('a closed log takes no append')
   }
-})
-
-test('an epoch that was assigned before the first record is known after it, and after a restart', async () => {
-  const bench = new Bench()
-  bench.log.assignLeaderEpoch(3, 0)
-  bench.append({}, 3)
-  expect(bench.log.endOffsetForEpoch(3)).toEqual({ epoch: 3, endOffset: 1 })
-  await bench.restart()
-  expect(bench.log.endOffsetForEpoch(2)).toEqual({ epoch: 2, endOffset: 0 })
-  expect(bench.log.latestEpoch).toBe(3)
 })
 
 test('a directory that failed refuses the first record of a log, and its flush', async () => {

@@ -298,14 +298,15 @@ test('truncation inside a batch drops the whole batch, and appends go on where i
   expect(bench.log.logEndOffset).toBe(4)
 })
 
-test('truncation to the end of the log drops an epoch that began there and got no record', () => {
+test('truncation to the end of an emptied log drops the epoch of the records that were deleted', () => {
   const bench = new Bench()
-  bench.append({ count: 3 }, 1)
-  bench.log.assignLeaderEpoch(4, 3)
+  bench.append({ count: 3 }, 4)
+  bench.log.incrementLogStartOffset(3)
+  expect(bench.log.latestEpoch).toBe(4)
   bench.log.truncateTo(3)
-  expect(bench.log).toMatchObject({ logEndOffset: 3, latestEpoch: 1 })
+  expect(bench.log).toMatchObject({ logEndOffset: 3, latestEpoch: -1 })
   expect(bench.append({ count: 1 }, 2)).toBe(3)
-  expect(bench.log.endOffsetForEpoch(1)).toEqual({ epoch: 1, endOffset: 3 })
+  expect(bench.log.endOffsetForEpoch(2)).toEqual({ epoch: 2, endOffset: 4 })
 })
 
 test('truncation never goes below the start of the log', () => {
