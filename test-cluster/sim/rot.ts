@@ -30,19 +30,19 @@ const magicAt = 16
 export class Rot {
   readonly #options: RotOptions
   /** Whose copy is bad, by topic id and partition. */
-  readonly #atlas = new Map<string, NodeId>()
+  readonly #badCopies = new Map<string, NodeId>()
 
   constructor(options: RotOptions) {
     this.#options = options
   }
 
   get isAnywhere(): boolean {
-    return this.#atlas.size > 0
+    return this.#badCopies.size > 0
   }
 
   /** Whoever goes without what it wrote last, or is down for long, may be the last one with a good copy. */
   leavesGoodCopies(victim: NodeId): boolean {
-    for (const [key, bad] of this.#atlas) {
+    for (const [key, bad] of this.#badCopies) {
       const partition = this.#partition(key)
       if (partition === undefined || !partition.replicas.includes(victim)) continue
       if (bad !== victim && !this.#isHeldBesides(partition, [victim, bad])) return false
@@ -52,7 +52,7 @@ export class Rot {
 
   /** Who has a bad copy is not to be counted on. */
   isGood(topicId: TopicId, partition: number, nodeId: NodeId): boolean {
-    return this.#atlas.get(keyOf(topicId, partition)) !== nodeId
+    return this.#badCopies.get(keyOf(topicId, partition)) !== nodeId
   }
 
   /** True: something has turned. */
@@ -92,7 +92,7 @@ export class Rot {
 
   /** Others that run have it, and are known to have it. */
   #mayRot(victim: SimNode, topicId: TopicId, image: PartitionImage): boolean {
-    const bad = this.#atlas.get(keyOf(topicId, image.partition))
+    const bad = this.#badCopies.get(keyOf(topicId, image.partition))
     if (bad !== undefined) return false
     return image.isr.some(id => id !== victim.id && this.#isWhole(id))
   }
@@ -120,7 +120,7 @@ export class Rot {
   #noteRecords(victim: SimNode, path: string): void {
     for (const { directory, topicId, image } of this.#replicas(victim)) {
       if (!path.startsWith(`${directory}/`)) continue
-      this.#atlas.set(keyOf(topicId, image.partition), victim.id)
+      this.#badCopies.set(keyOf(topicId, image.partition), victim.id)
       this.#options.records(victim.id, topicId, image.partition)
     }
   }
