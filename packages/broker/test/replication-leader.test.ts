@@ -227,6 +227,19 @@ test('who has left the ISR comes back only with a fetch that was sent after that
   expect(leader.takeProposal()?.newIsr.map(({ brokerId }) => brokerId)).toEqual([1, 2, 3])
 })
 
+test('so does who has left the ELR', () => {
+  const fenced = new Set([3])
+  const leader = leaderOf({ image: { isr: [1, 2], elr: [3] }, fenced })
+  fetched(leader, 3, 10, 0, 10)
+  // Its log is damaged, and it has said that nobody is to count on it; then it begins anew.
+  leader.metadata(image({ isr: [1, 2], partitionEpoch: 11 }), 1)
+  fenced.clear()
+  leader.tick(2)
+  expect(leader.takeProposal()).toBe(null)
+  fetched(leader, 3, 10, 3, 11)
+  expect(leader.takeProposal()?.newIsr.map(({ brokerId }) => brokerId)).toEqual([1, 2, 3])
+})
+
 test('a replica in the ISR that has lost its log leaves it at once', () => {
   const leader = leaderOf({ image: { isr: [1, 2, 3] } })
   fetched(leader, 2, 10)

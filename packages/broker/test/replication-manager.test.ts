@@ -3,7 +3,7 @@ import { errorCodes } from '@trimaran/protocol'
 import { expect, test } from 'vitest'
 import { highWatermarkLingerMs } from '../src/replication/fetch-sessions.ts'
 import { asPartitionLog } from './replication-memory-log.ts'
-import { Cluster, replicaConfig, startedCluster, topicId, watch } from './replication-cluster.ts'
+import { Cluster, startedCluster, topicId, watch } from './replication-cluster.ts'
 
 // Produce
 
@@ -120,49 +120,6 @@ test('partitions and topics that are not here have their own errors', async () =
   expect(await started.append(1, { acks: 2 })).toMatchObject({
     errorCode: errorCodes.INVALID_REQUIRED_ACKS,
   })
-})
-
-test('with flush.messages=1 nothing is acknowledged before it is on the device of the leader and of the ISR', async () => {
-  const started = await startedCluster(replicaConfig({ flushMessages: 1 }))
-  const log = started.node(1).logs.log(topicId, 0)!
-  let flushed = () => {}
-  log.flush = () =>
-    new Promise(resolve => {
-      flushed = () => {
-        log.recoveryPoint = log.logEndOffset
-        resolve()
-      }
-    })
-  const all = watch(started.append(1))
-  const one = watch(started.append(1, { acks: 1 }))
-  await started.time.pass(20)
-  expect([all.value, one.value]).toEqual([undefined, undefined])
-  // The followers have fetched, and claim it because their own fsync is done.
-  expect(started.node(2).logs.log(topicId, 0)).toMatchObject({ recoveryPoint: 2, logEndOffset: 2 })
-  flushed()
-  await started.time.pass(1)
-  expect(all.value).toMatchObject({ errorCode: 0 })
-  expect(one.value).toMatchObject({ errorCode: 0 })
-})
-
-test('a follower with flush.messages=1 claims nothing before its fsync', async () => {
-  const started = await startedCluster(replicaConfig({ flushMessages: 1 }))
-  const log = started.node(2).logs.log(topicId, 0)!
-  let flushed = () => {}
-  log.flush = () =>
-    new Promise(resolve => {
-      flushed = () => {
-        log.recoveryPoint = log.logEndOffset
-        resolve()
-      }
-    })
-  const all = watch(started.append(1))
-  await started.time.pass(400)
-  expect(log.logEndOffset).toBe(1)
-  expect(all.value).toBeUndefined()
-  flushed()
-  await started.time.pass(1)
-  expect(all.value).toMatchObject({ errorCode: 0 })
 })
 
 test('a log that fails takes only its partition offline', async () => {

@@ -1,7 +1,7 @@
 import { type ClusterError, noLeader, partitionKey, type TopicId } from '@trimaran/common'
 import type { PartitionImage } from '@trimaran/metadata'
 import type { ReplicationContext } from './context.ts'
-import { isCounted } from './lost-replicas.ts'
+import { isCounted } from './isr.ts'
 import type { LostReplicas } from './lost-replicas.ts'
 import type { Partition } from './partition.ts'
 

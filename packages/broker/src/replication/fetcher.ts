@@ -29,6 +29,8 @@ export interface ReplicaFetcherOptions {
     asked: FetchPosition,
     result: ReplicaFetchResult,
   ) => Applied
+  /** Sees to it that all of its log is durable, then resumes it. */
+  readonly flush: (partition: Partition) => void
   /** The answer is to an earlier position: only what it says of the leader counts. */
   readonly late: (
     partition: Partition,
@@ -166,8 +168,11 @@ export class ReplicaFetcher {
     const named: ReplicaFetchPartition[] = []
     for (const followed of this.#changed) {
       const { partition, follower } = followed
-      // It must not claim what is not durable yet; the end of the fsync resumes it.
-      if (partition.isFlushing && partition.claimsLater) continue
+      // It must not claim what is not durable yet, of this life or an earlier one; the end of the fsync resumes it.
+      if (!partition.mayClaimAll) {
+        this.#options.flush(partition)
+        continue
+      }
       const asked = follower.nextFetch(partition.log)
       followed.asked = asked
       followed.askedIn = sessionEpoch

@@ -93,6 +93,7 @@ export class FollowerSide {
       logEvent: context.logEvent,
       apply: (partition, follower, asked, result) =>
         this.#apply(partition, follower, asked, result),
+      flush: partition => this.#options.flusher.request(partition),
       late: (partition, follower, result) => this.#takeHighWatermark(partition, follower, result),
     })
     this.#fetchers.set(leader, fetcher)

@@ -1,4 +1,5 @@
 import type { BrokerId } from '@trimaran/common'
+import type { PartitionImage } from '@trimaran/metadata'
 
 /**
  * The in-sync replicas as a leader sees them. `isr` is what the controller committed; a pending change was proposed to
@@ -49,3 +50,7 @@ export function proposedIsr(state: IsrState): readonly BrokerId[] {
       return [...state.isr, state.adding]
   }
 }
+
+/** Whether the metadata says that it has what is committed. */
+export const isCounted = ({ isr, elr }: PartitionImage, brokerId: BrokerId): boolean =>
+  isr.includes(brokerId) || elr?.includes(brokerId) === true

@@ -2,7 +2,7 @@ import { assert, must } from '@trimaran/common'
 import type { BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch } from '@trimaran/common'
 import type { PartitionImage } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
-import { committedIsr, maximalIsr, proposedIsr } from './isr.ts'
+import { committedIsr, isCounted, maximalIsr, proposedIsr } from './isr.ts'
 import type { IsrState } from './isr.ts'
 import type { ReplicationBug } from './types.ts'
 
@@ -16,7 +16,7 @@ export interface ReplicaProgress {
   brokerEpoch: BrokerEpoch
   /** What it knew of the partition when it said how far it is; −1: it has not. */
   partitionEpoch: PartitionEpoch
-  /** When it was taken out of the ISR last, in this leader epoch; −1: not. */
+  /** When it was taken out of the ISR or the ELR last, in this leader epoch; −1: not. */
   leftInPartitionEpoch: PartitionEpoch
   /** When it last had everything that the leader had; −∞: not in this leader epoch. */
   lastCaughtUpMs: number
@@ -218,6 +218,11 @@ export class PartitionLeader {
   metadata(image: PartitionImage, nowMs: number): void {
     assert(image.leaderEpoch === this.leaderEpoch, 'another leader epoch is another leader')
     if (image.partitionEpoch < this.#partitionEpoch) return
+    for (const brokerId of this.#image.elr ?? []) {
+      const replica = this.#progressOf(brokerId)
+      if (replica && !isCounted(image, brokerId))
+        replica.leftInPartitionEpoch = image.partitionEpoch
+    }
     this.#image = image
     this.#takeReplicas(image, nowMs)
     if (image.partitionEpoch > this.#partitionEpoch) this.#commit(image.isr, image.partitionEpoch)
@@ -314,7 +319,7 @@ export class PartitionLeader {
 
   /**
    * reliability.md decision 6: at the HW, at the epoch's start, fetched in this epoch, same and unfenced incarnation. And what
-   * it said it has, it said after it had left the ISR: it may have left because it lost that.
+   * it said it has, it said after it had left the ISR or the ELR: it may have left because it lost that.
    */
   #expand(replica: ReplicaProgress): void {
     const { brokerId } = replica

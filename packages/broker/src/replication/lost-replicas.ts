@@ -1,9 +1,10 @@
 import { noLeader, partitionKey } from '@trimaran/common'
-import type { BrokerId, TopicId } from '@trimaran/common'
+import type { TopicId } from '@trimaran/common'
 import type { PartitionImage } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
 import type { ControllerChannel } from '../channels.ts'
 import type { ReplicationContext } from './context.ts'
+import { isCounted } from './isr.ts'
 import { UntilHeard } from './until-heard.ts'
 
 const timeoutMs = 5_000
@@ -89,7 +90,3 @@ export class LostReplicas {
     }
   }
 }
-
-/** Whether the metadata says that it has what is committed. */
-export const isCounted = ({ isr, elr }: PartitionImage, brokerId: BrokerId): boolean =>
-  isr.includes(brokerId) || elr?.includes(brokerId) === true

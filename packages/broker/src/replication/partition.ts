@@ -143,6 +143,9 @@ export class Partition implements HostedPartition {
     if (this.fsyncsBeforeAck) return this.log.recoveryPoint
     return this.log.unwritten === null ? this.log.logEndOffset : 0
   }
+  get mayClaimAll(): boolean {
+    return this.claimableEndOffset >= this.log.logEndOffset
+  }
   /** What was appended is claimed only when the flusher has said so. */
   get claimsLater(): boolean {
     return this.fsyncsBeforeAck || this.log.unwritten !== null
