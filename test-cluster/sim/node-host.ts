@@ -47,7 +47,7 @@ export class SimNode {
   isStopping = false
   /** Died without a clean stop, and the controller has not registered it anew: it counts against the fault budget. */
   diedUncleanly = false
-  /** Its last death also lost what was not synced. */
+  /** One of its deaths since then also lost what was not synced. */
   lostWrites = false
   /** And that before it, what was synced. */
   isWiped = false
@@ -153,9 +153,12 @@ export class SimNode {
   crash(mode: CrashMode): void {
     if (this.node === null) return
     // Until it is registered anew nobody may have noticed what it lost before.
-    if (!this.diedUncleanly) this.isWiped = false
+    if (!this.diedUncleanly) {
+      this.isWiped = false
+      this.lostWrites = false
+    }
     this.diedUncleanly = true
-    this.lostWrites = mode !== 'process'
+    if (mode !== 'process') this.lostWrites = true
     this.#end(mode, mode === 'process' ? 'dead' : 'vanished')
   }
 

@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
+import { Prng } from '@trimaran/common'
 import { Simulation } from './simulation.ts'
 import type { Outcome } from './simulation.ts'
+import { Owner, World } from './world.ts'
 
 const simulate = (seed: number): Promise<Outcome> =>
   new Simulation({ seed, nodes: 3, seconds: 6 }).run()
@@ -64,4 +66,20 @@ test('a seed is the same every time, also in a process that has done nothing els
     hash: string
   }
   expect(Number.parseInt(hash, 16)).toBe(first.hash)
+})
+
+test('what comes during a pause waits in its order, even when the pause is made longer', () => {
+  const world = new World(new Prng(1))
+  const node = new Owner(1)
+  const came: string[] = []
+  world.at(10, node, () => came.push('first'))
+  world.at(36, node, () => came.push('second'))
+  world.at(60, node, () => came.push('after'))
+  node.pausedUntilUs = 40
+  world.at(35, world.outside, () => {
+    node.pausedUntilUs = 50
+  })
+  while (world.step(100));
+  expect(came).toEqual(['first', 'second', 'after'])
+  expect(world.nowUs).toBe(100)
 })

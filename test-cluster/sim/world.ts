@@ -15,9 +15,11 @@ export class Owner {
 
 interface Event {
   atUs: number
+  /** When it would have happened, had its owner not stood still. */
+  readonly dueUs: number
   /** Random: events of the same instant happen in any order, but in the same one for the same seed. */
-  tie: number
-  sequence: number
+  readonly tie: number
+  readonly sequence: number
   readonly owner: Owner
   readonly incarnation: number
   run: (() => void) | null
@@ -63,8 +65,10 @@ export class World {
 
   /** The result cancels it. */
   at(atUs: number, owner: Owner, run: () => void): () => void {
+    const dueUs = Math.max(atUs, this.nowUs)
     const event: Event = {
-      atUs: Math.max(atUs, this.nowUs),
+      atUs: dueUs,
+      dueUs,
       tie: this.#random.between(0, ties - 1),
       sequence: this.#sequence++,
       owner,
@@ -97,10 +101,7 @@ export class World {
       this.#pop()
       if (event.run === null || event.incarnation !== event.owner.incarnation) continue
       if (event.owner.pausedUntilUs > event.atUs) {
-        // In the order in which they would have come.
         event.atUs = event.owner.pausedUntilUs
-        event.tie = -1
-        event.sequence = this.#sequence++
         this.#push(event)
         continue
       }
@@ -149,7 +150,9 @@ export class World {
   }
 }
 
+/** What a pause has held up comes first, in the order in which it would have come. */
 function isBefore(a: Event, b: Event): boolean {
   if (a.atUs !== b.atUs) return a.atUs < b.atUs
+  if (a.dueUs !== b.dueUs) return a.dueUs < b.dueUs
   return a.tie === b.tie ? a.sequence < b.sequence : a.tie < b.tie
 }
