@@ -231,8 +231,9 @@ export class Producer {
         // One that is cut off and does not know yet that another one leads has missed what that one has acknowledged.
         if (leaderEpoch < line.ackedEpoch) return false
         // A leader without any state of the producer takes whatever sequence comes first, as Kafka does: if the first
-        // batch was refused and the second one not, then the first one comes too late. The producer begins anew.
-        if (batch.sequence === 0) {
+        // batch was refused and the second one not, then the first one comes too late. So does one that was deleted before
+        // anybody told that it was stored, once a leader is rebuilt from what is left. The producer begins anew.
+        if (batch.sequence === 0 || this.#mayBeDeleted(line)) {
           this.#reset()
           return false
         }
@@ -247,6 +248,10 @@ export class Producer {
       default:
         return false
     }
+  }
+
+  #mayBeDeleted({ topicId, partition }: Line): boolean {
+    return this.#client.shared.oracle.mayBeginAt(topicId, partition) > 0
   }
 
   #isLate(line: Line): boolean {
