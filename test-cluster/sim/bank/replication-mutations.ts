@@ -7,6 +7,7 @@ const at =
     find,
     replace,
   })
+const epochEnds = at('epoch-ends.ts')
 const follower = at('follower.ts')
 const followerSide = at('follower-side.ts')
 const fetcher = at('fetcher.ts')
@@ -34,7 +35,7 @@ export const replicationMutations = {
         'if (result.diverging) {',
         'if (result.diverging) {\n      this.hasTruncated = true',
       ),
-      follower(
+      epochEnds(
         'Math.min(leader.endOffset, own.endOffset, log.logEndOffset)',
         'Math.min(leader.endOffset, log.logEndOffset)',
       ),
