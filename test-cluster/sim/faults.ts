@@ -142,6 +142,8 @@ export class Nemesis {
         return this.#reconfigure(victim)
       case 'wipe':
         return this.#wipe(victim)
+      case 'restore':
+        return this.#backUpOrRestore(victim)
       case 'rot':
         return this.#rotNowOrStopped(victim, derivedKinds)
       case 'rotRecords':
@@ -249,6 +251,23 @@ export class Nemesis {
     this.#trace(`wipe ${victim.id}`)
     victim.crash('lose-all')
     victim.wipe()
+    this.#startLater(victim)
+    return true
+  }
+
+  /** An old copy of its disk is put back: first one has to be made, of a node that runs or has stopped in order. */
+  #backUpOrRestore(victim: SimNode): boolean {
+    if (!victim.isUp) return false
+    if (!victim.hasBackup || this.#random.chance(1, 3)) {
+      this.#trace(`back up ${victim.id}`)
+      if (this.#random.chance(1, 2)) return this.#restart(victim, () => victim.backUp())
+      victim.backUp()
+      return true
+    }
+    if (!this.#othersHold(victim)) return false
+    this.#trace(`restore ${victim.id}`)
+    victim.crash('lose-all')
+    victim.restore()
     this.#startLater(victim)
     return true
   }

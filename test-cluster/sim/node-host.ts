@@ -1,6 +1,6 @@
-import { ClusterError, uuidFromBytes } from '@trimaran/common'
+import { ClusterError, must, uuidFromBytes } from '@trimaran/common'
 import type { LogLevel, NodeId, Prng } from '@trimaran/common'
-import type { CrashMode } from '@trimaran/log/testing'
+import type { CrashMode, SimDisk } from '@trimaran/log/testing'
 import { ClusterNode } from '@trimaran/server/node'
 import type { SimulatedMistakes } from '@trimaran/server/node'
 import type { ClientPort } from './client-network.ts'
@@ -63,6 +63,7 @@ export class SimNode {
   #directoryId: string
   #properties: ReadonlyMap<string, string>
   readonly #clock: SimClock
+  #backup: SimDisk | null = null
 
   constructor(options: {
     readonly spec: NodeSpec
@@ -195,6 +196,21 @@ export class SimNode {
     this.disks.logs.wipe()
     if (this.spec.roles.controller) return
     this.#directoryId = uuidFromBytes(this.#random.fork(this.owner.incarnation).bytes(16))
+  }
+
+  get hasBackup(): boolean {
+    return this.#backup !== null
+  }
+
+  /** Of the logs, as they are now, of a node that runs or is down. */
+  backUp(): void {
+    this.#backup = this.disks.logs.clone()
+  }
+
+  /** Of a node that is down: what it wrote since then is gone, and nothing on the disk says so. */
+  restore(): void {
+    this.isWiped = true
+    this.disks.logs.restore(must(this.#backup, 'there is a copy'))
   }
 
   get wallMs(): number {

@@ -21,7 +21,7 @@ export const faultKinds = [
   'clockJump',
 ] as const
 /** Drawn apart from the others: see extras.ts. */
-export const extraFaultKinds = ['reconfigure', 'wipe', 'rot', 'rotRecords'] as const
+export const extraFaultKinds = ['reconfigure', 'wipe', 'rot', 'rotRecords', 'restore'] as const
 export type FaultKind = (typeof faultKinds)[number] | (typeof extraFaultKinds)[number]
 export const allFaultKinds: readonly FaultKind[] = [...faultKinds, ...extraFaultKinds]
 

@@ -175,6 +175,13 @@ export class SimDisk implements Disk {
     this.#nameOperations = []
   }
 
+  /** Everything is as it was when the copy was made. */
+  restore(copy: SimDisk): void {
+    this.#life++
+    this.#root = copy.#root.clone()
+    this.#nameOperations = []
+  }
+
   /** What a test does to a file behind everybody's back; cache and platter alike. */
   damage(path: string, change: (content: Uint8Array) => Uint8Array): void {
     const inode = this.#file(path)
