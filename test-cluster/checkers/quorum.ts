@@ -70,14 +70,13 @@ export class QuorumProperties {
   afterEvent(nodeId: NodeId, isStandingStill: (nodeId: NodeId) => boolean): void {
     this.#checker.afterEvent(this.#nowMs(), isStandingStill, nodeId)
   }
+
   #endAdds(): void {
-    for (
-      let add = this.#adds[0];
-      add !== undefined && add.untilMs < this.#nowMs();
-      add = this.#adds[0]
-    ) {
-      this.#checker.addEnds(add.nodeId)
-      this.#adds.shift()
+    const nowMs = this.#nowMs()
+    for (const { nodeId, untilMs } of this.#adds) {
+      if (untilMs >= nowMs) break
+      this.#checker.addEnds(nodeId)
     }
+    while ((this.#adds[0]?.untilMs ?? Infinity) < nowMs) this.#adds.shift()
   }
 }
