@@ -29,6 +29,8 @@ export class MetadataChecker {
     leaderChanges: 0,
     isrChanges: 0,
     electionsFromElr: 0,
+    /** After those who were eligible had turned out to be no better. */
+    electionsOfLastKnown: 0,
     reassignmentsBegun: 0,
     /** At the target, not cancelled. */
     reassignmentsDone: 0,
@@ -101,6 +103,8 @@ export class MetadataChecker {
     if (isr.join() !== former.isr.join()) this.counts.isrChanges++
     const isFromElr = leader !== former.leader && (former.elr ?? []).includes(leader)
     if (isFromElr) this.counts.electionsFromElr++
+    const wasLastKnown = former.lastKnownElr?.includes(leader) === true
+    if (wasLastKnown) this.counts.electionsOfLastKnown++
     this.#countReassignment(former, after)
   }
 
@@ -151,6 +155,7 @@ const isSame = (a: PartitionImage, b: PartitionImage): boolean =>
   a.recovering === b.recovering &&
   a.isr.join() === b.isr.join() &&
   (a.elr ?? []).join() === (b.elr ?? []).join() &&
+  (a.lastKnownElr ?? []).join() === (b.lastKnownElr ?? []).join() &&
   a.replicas.join() === b.replicas.join() &&
   a.addingReplicas.join() === b.addingReplicas.join() &&
   a.removingReplicas.join() === b.removingReplicas.join()

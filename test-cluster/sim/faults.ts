@@ -255,14 +255,14 @@ export class Nemesis {
     return true
   }
 
-  /** An old copy of its disk is put back: first one has to be made, of a node that runs or has stopped in order. */
+  /** An old copy of its disk is put back: first one has to be made, of a node that runs or has stopped in order. That harms nobody. */
   #backUpOrRestore(victim: SimNode): boolean {
     if (!victim.isUp) return false
     if (!victim.hasBackup || this.#random.chance(1, 3)) {
       this.#trace(`back up ${victim.id}`)
-      if (this.#random.chance(1, 2)) return this.#restart(victim, () => victim.backUp())
-      victim.backUp()
-      return true
+      if (this.#random.chance(1, 2)) this.#restart(victim, () => victim.backUp())
+      else victim.backUp()
+      return false
     }
     if (!this.#othersHold(victim)) return false
     this.#trace(`restore ${victim.id}`)

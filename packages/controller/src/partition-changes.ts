@@ -41,17 +41,34 @@ function liveIsr(
 
 /**
  * A last ISR member that stopped uncleanly may have lost records that an ELR member still has: that one takes its place
- * and waits to lead (KIP-966).
+ * and waits to lead. When it turns out to have stopped uncleanly too, who led last has most (KIP-966).
  */
 function replaceLost(
   isr: readonly BrokerId[],
-  elr: readonly BrokerId[],
+  { elr = [], lastKnownElr = [] }: PartitionImage,
   lost: BrokerId | undefined,
 ): readonly BrokerId[] {
   const [only] = isr
   if (lost === undefined || isr.length > 1 || only !== lost) return isr
-  const heir = elr.find(id => id !== lost)
+  const heir = [...elr, ...lastKnownElr].find(id => id !== lost)
   return heir === undefined ? isr : [heir]
+}
+
+/** Who led last, from when it gives way to an heir of whom nobody knows how it stopped, until somebody leads. */
+function nextLastKnown(
+  { isr: [first], lastKnownElr = [] }: PartitionImage,
+  after: {
+    readonly leader: BrokerId
+    readonly isr: readonly BrokerId[]
+    readonly replicas: readonly BrokerId[]
+    readonly isReplaced: boolean
+  },
+): readonly BrokerId[] {
+  if (after.leader !== noLeader) return []
+  const isNew = after.isReplaced && lastKnownElr.length === 0 && first !== undefined
+  return (isNew ? [first] : lastKnownElr).filter(
+    id => after.replicas.includes(id) && !after.isr.includes(id),
+  )
 }
 
 /**
@@ -94,7 +111,8 @@ export function changePartition(
 ): PartitionChangeRecord | null {
   const elrBefore = before.elr ?? []
   const asked = liveIsr(target.isr ?? before.isr, target.isActive)
-  let isr = replaceLost(asked, elrBefore, target.uncleanShutdown)
+  let isr = replaceLost(asked, before, target.uncleanShutdown)
+  const isReplaced = isr !== asked
   let assignment: ReplicaAssignment = target.assignment ?? before
   assignment = completed(assignment, isr) ?? assignment
   if (assignment !== before) isr = within(isr, assignment)
@@ -120,6 +138,8 @@ export function changePartition(
     }
   }
   elr ??= nextElr(before, assignment.replicas, isr, target)
+  const { replicas } = assignment
+  const lastKnownElr = nextLastKnown(before, { leader, isr, replicas, isReplaced })
   const isMoved = assignment !== before
   // Replicas only ever join within a leader epoch: when one leaves, the leader begins anew without it.
   const isNamedAnew =
@@ -133,6 +153,7 @@ export function changePartition(
     ...(isSame(isr, before.isr) ? {} : { isr }),
     ...(recovering === before.recovering ? {} : { recovering }),
     ...(isSame(elr, elrBefore) ? {} : { elr }),
+    ...(isSame(lastKnownElr, before.lastKnownElr ?? []) ? {} : { lastKnownElr }),
     ...(isMoved ? assignmentFields(before, assignment) : {}),
   }
   return Object.keys(record).length === 3 ? null : record

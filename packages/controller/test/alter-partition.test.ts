@@ -153,9 +153,49 @@ test('the last replica standing that restarts uncleanly gives way to an eligible
   for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
   expect(cluster.describe('orders')).toBe('-1/1 elr 2')
   await cluster.start(1)
-  expect(cluster.describe('orders')).toBe('-1/2')
+  expect(cluster.describe('orders')).toBe('-1/2 last 1')
   await cluster.beat(2)
   expect(cluster.describe('orders')).toBe('2/2')
+})
+
+test('when nobody who was eligible stopped cleanly, who led last leads again (KIP-966)', async () => {
+  const cluster = await orders(2)
+  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
+  await cluster.start(1)
+  expect(cluster.describe('orders')).toBe('-1/2 last 1')
+  await cluster.start(2)
+  expect(cluster.describe('orders')).toBe('1/1')
+})
+
+test('an heir that finds its log damaged gives the partition back to who led last', async () => {
+  const cluster = await orders(2)
+  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
+  await cluster.start(1)
+  expect(await cluster.alterIsr('orders', [], { brokerId: 2 })).toBe('NONE')
+  expect(cluster.describe('orders')).toBe('1/1')
+})
+
+test('who led last waits until all heirs are known to be no better, one after the other', async () => {
+  const cluster = await orders(3)
+  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
+  expect(cluster.describe('orders')).toBe('-1/1 elr 2,3')
+  await cluster.start(1)
+  expect(cluster.describe('orders')).toBe('-1/2 elr 3 last 1')
+  await cluster.start(2)
+  expect(cluster.describe('orders')).toBe('-1/3 last 1')
+  await cluster.start(3)
+  expect(cluster.describe('orders')).toBe('1/1')
+})
+
+test('who led last and is down keeps its place until it comes back', async () => {
+  const cluster = await orders(2)
+  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
+  await cluster.start(1)
+  cluster.kill(1)
+  await cluster.start(2)
+  expect(cluster.describe('orders')).toBe('-1/1')
+  await cluster.start(1)
+  expect(cluster.describe('orders')).toBe('1/1')
 })
 
 test('a clean stop keeps what a replica was', async () => {

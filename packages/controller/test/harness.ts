@@ -267,8 +267,10 @@ export class TestCluster {
 
   /** `leader/isr` and what is special: `1/1,2 elr 3 recovering`. */
   describe(name: string, number = 0): string {
-    const { leader, isr, elr = [], recovering } = this.partition(name, number)
-    const eligible = elr.length === 0 ? '' : ` elr ${elr.join()}`
+    const { leader, isr, elr = [], lastKnownElr = [], recovering } = this.partition(name, number)
+    const eligible =
+      (elr.length === 0 ? '' : ` elr ${elr.join()}`) +
+      (lastKnownElr.length === 0 ? '' : ` last ${lastKnownElr.join()}`)
     return `${leader}/${isr.join()}${eligible}${recovering ? ' recovering' : ''}`
   }
 

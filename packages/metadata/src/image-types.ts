@@ -49,6 +49,11 @@ export interface PartitionImage {
    * Absent: none. Invariant: disjoint from the ISR, and none while the ISR has min.insync.replicas members.
    */
   readonly elr?: readonly BrokerId[]
+  /**
+   * Who led last, where the last member of the ISR stopped uncleanly and gave way to one that was eligible (KIP-966). It leads
+   * when that one turns out to be no better. Absent: there is a leader, or nobody has given way.
+   */
+  readonly lastKnownElr?: readonly BrokerId[]
 }
 
 export interface TopicImage {

@@ -5,11 +5,16 @@ import type { PartitionChangeRecord, PartitionRecord } from './records.ts'
 import { isBrokerActive } from './replica-states.ts'
 import { sharedIds } from './shared.ts'
 
-const elrField = (elr: readonly BrokerId[] | undefined): { readonly elr?: readonly BrokerId[] } =>
-  elr === undefined || elr.length === 0 ? {} : { elr }
+/** Without members it is absent: most partitions have neither. */
+const eligibleFields = (
+  elr: readonly BrokerId[] = [],
+  lastKnownElr: readonly BrokerId[] = [],
+): Pick<PartitionImage, 'elr' | 'lastKnownElr'> => ({
+  ...(elr.length === 0 ? {} : { elr }),
+  ...(lastKnownElr.length === 0 ? {} : { lastKnownElr }),
+})
 
 export function newPartition(record: PartitionRecord): PartitionImage {
-  const { elr } = record
   return {
     partition: record.partition,
     replicas: sharedIds(record.replicas),
@@ -20,7 +25,7 @@ export function newPartition(record: PartitionRecord): PartitionImage {
     leaderEpoch: record.leaderEpoch,
     partitionEpoch: record.partitionEpoch,
     recovering: record.recovering,
-    ...elrField(elr),
+    ...eligibleFields(record.elr, record.lastKnownElr),
   }
 }
 
@@ -29,7 +34,6 @@ export function changedPartition(
   before: PartitionImage,
   record: PartitionChangeRecord,
 ): PartitionImage {
-  const { elr } = before
   return {
     partition: before.partition,
     replicas: sharedIds(record.replicas ?? before.replicas, before.replicas),
@@ -46,7 +50,7 @@ export function changedPartition(
     leaderEpoch: record.leader === undefined ? before.leaderEpoch : before.leaderEpoch + 1,
     partitionEpoch: before.partitionEpoch + 1,
     recovering: record.recovering ?? before.recovering,
-    ...elrField(record.elr ?? elr),
+    ...eligibleFields(record.elr ?? before.elr, record.lastKnownElr ?? before.lastKnownElr),
   }
 }
 
@@ -55,7 +59,7 @@ const isSubset = (part: readonly BrokerId[], whole: readonly BrokerId[]): boolea
 
 /** What holds after every record of a partition (KIP-841, KIP-966). */
 export function checkPartition(topicName: string, partition: PartitionImage, view: Image): void {
-  const { replicas, isr, leader, elr = [] } = partition
+  const { replicas, isr, leader, elr = [], lastKnownElr = [] } = partition
   // Said only when it does not hold: there are ten thousand of these when a broker dies.
   const rule = (holds: boolean, before: string, after: string): void => {
     if (!holds) assert(false, `${before}${topicName}-${partition.partition}${after}`)
@@ -66,10 +70,12 @@ export function checkPartition(topicName: string, partition: PartitionImage, vie
   rule(isSubset(isr, replicas), 'the ISR of ', ' is part of its replicas')
   rule(isSubset(elr, replicas), 'the ELR of ', ' is part of its replicas')
   rule(!elr.some(id => isr.includes(id)), 'the ELR of ', ' is disjoint from its ISR')
+  rule(isSubset(lastKnownElr, replicas), 'who led ', ' last is one of its replicas')
   rule(isSubset(partition.addingReplicas, replicas), '', ' adds replicas it has')
   rule(isSubset(partition.removingReplicas, replicas), '', ' removes replicas it has')
   rule(partition.removingReplicas.length < replicas.length, '', ' keeps a replica')
   if (leader === noLeader) return
+  rule(lastKnownElr.length === 0, '', ' is led: who led last does not matter')
   rule(isr.includes(leader), 'the leader of ', ' is in its ISR')
   rule(isr.every(isActive), 'the ISR of ', ' is unfenced and not shutting down')
 }

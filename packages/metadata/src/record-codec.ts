@@ -103,12 +103,18 @@ const codecs: Readonly<Record<Kind, Codec>> = {
   ),
   partition: codec<'partition', (typeof schemas.partition)['request']>(
     schemas.partition,
-    record => ({ ...record, recovering: flagToWire(record.recovering), elr: record.elr ?? null }),
-    ({ elr, ...value }) => ({
+    record => ({
+      ...record,
+      recovering: flagToWire(record.recovering),
+      elr: record.elr ?? null,
+      lastKnownElr: record.lastKnownElr ?? null,
+    }),
+    ({ elr, lastKnownElr, ...value }) => ({
       kind: 'partition',
       ...value,
       recovering: value.recovering === 1,
       ...optional('elr', elr),
+      ...optional('lastKnownElr', lastKnownElr),
     }),
   ),
   partitionChange: codec<'partitionChange', (typeof schemas.partitionChange)['request']>(
@@ -123,6 +129,7 @@ const codecs: Readonly<Record<Kind, Codec>> = {
       removingReplicas: record.removingReplicas ?? null,
       recovering: flagToWire(record.recovering),
       elr: record.elr ?? null,
+      lastKnownElr: record.lastKnownElr ?? null,
     }),
     value => ({
       kind: 'partitionChange',
@@ -135,6 +142,7 @@ const codecs: Readonly<Record<Kind, Codec>> = {
       ...optional('removingReplicas', value.removingReplicas),
       ...optional('recovering', flagFromWire(value.recovering)),
       ...optional('elr', value.elr),
+      ...optional('lastKnownElr', value.lastKnownElr),
     }),
   ),
   config: codec<'config', (typeof schemas.config)['request']>(

@@ -70,6 +70,7 @@ export const partition = record(3, 'Partition', {
   partitionEpoch: int32,
   recovering: int8,
   elr: tagged(0, '0+', nullable(brokerIds)),
+  lastKnownElr: tagged(1, '0+', nullable(brokerIds)),
 })
 
 /** No change of leader, since -1 is a change to none. */
@@ -85,6 +86,7 @@ export const partitionChange = record(5, 'PartitionChange', {
   removingReplicas: tagged(4, '0+', nullable(brokerIds)),
   recovering: tagged(5, '0+', int8, -1),
   elr: tagged(6, '0+', nullable(brokerIds)),
+  lastKnownElr: tagged(7, '0+', nullable(brokerIds)),
 })
 
 /** Resource types as in Kafka: 2 topic, 4 broker. */

@@ -75,6 +75,8 @@ export interface PartitionRecord {
   readonly recovering: boolean
   /** Eligible leader replicas (KIP-966). Absent: none. */
   readonly elr?: readonly BrokerId[]
+  /** Who led last, if that one may lead again. Absent: none. */
+  readonly lastKnownElr?: readonly BrokerId[]
 }
 
 /** Absent: not changed. A change of leader raises leaderEpoch by one; every record raises partitionEpoch by one. */
@@ -89,6 +91,7 @@ export interface PartitionChangeRecord {
   readonly removingReplicas?: readonly BrokerId[]
   readonly recovering?: boolean
   readonly elr?: readonly BrokerId[]
+  readonly lastKnownElr?: readonly BrokerId[]
 }
 
 export interface ConfigRecord {

@@ -27,7 +27,8 @@ const everyRecord: readonly MetadataRecord[] = [
     isr: [3],
     addingReplicas: [4],
     removingReplicas: [1],
-    elr: [1, 2],
+    elr: [1],
+    lastKnownElr: [2],
   }),
   change,
   { ...change, leader: -1 },
@@ -39,6 +40,7 @@ const everyRecord: readonly MetadataRecord[] = [
     removingReplicas: [2],
     recovering: false,
     elr: [],
+    lastKnownElr: [1],
   },
   {
     kind: 'config',

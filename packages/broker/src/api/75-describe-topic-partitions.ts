@@ -5,7 +5,7 @@
  *   `max.request.partition.size.limit` partitions a page.
  * - A cursor at a topic that is not among the named ones, or at a negative partition, is INVALID_REQUEST.
  *
- * The last known ELR is always empty: the last member of an ISR stays in it.
+ * The last member of an ISR stays in it. The last known ELR is whom it gave way to a replica that was eligible.
  */
 import { zeroUuid } from '@trimaran/common'
 import type { Image, PartitionImage, TopicImage } from '@trimaran/metadata'
@@ -115,7 +115,7 @@ function describe(
         replicaNodes: partition.replicas,
         isrNodes: partition.isr,
         eligibleLeaderReplicas: partition.elr ?? [],
-        lastKnownElr: [],
+        lastKnownElr: partition.lastKnownElr ?? [],
         offlineReplicas: offlineReplicas(image, partition, listenerName),
       }
     }),
