@@ -1,3 +1,5 @@
+import { emptyImage } from '@trimaran/metadata'
+import type { ConfigRecord } from '@trimaran/metadata'
 import { expect, test } from 'vitest'
 import type { MemoryLog } from './replication-memory-log.ts'
 import { replicaConfig, startedCluster, topicId, watch } from './replication-cluster.ts'
@@ -62,3 +64,30 @@ test('nor what an earlier life of its process left in the page cache, when it fo
   await started.time.pass(1)
   expect(claims()).toEqual([1])
 })
+
+test.each(['in the ISR', 'fenced'])(
+  'a follower (%s) that waits for its fsync when flush.messages stops being 1 goes on',
+  async where => {
+    let flushMessages = 1
+    const config = replicaConfig()
+    const { log: defaults } = config.topic(emptyImage, 'orders')
+    const topic = () => ({ log: { ...defaults, flushMessages }, minInsyncReplicas: 2 })
+    const started = await startedCluster({ ...config, topic })
+    const log = started.node(2).logs.log(topicId, 0)!
+    const flushed = slowFsync(log)
+    if (where === 'fenced') started.controller.fence(2)
+    void started.append(1)
+    await started.time.pass(400)
+    expect(log.logEndOffset).toBe(1)
+    flushMessages = 1_000_000
+    const [key, value] = ['flush.messages', '1000000']
+    const change = { kind: 'config', resourceType: 'topic', resourceName: 'orders', key, value }
+    started.commit(change as ConfigRecord)
+    flushed()
+    await started.time.pass(5)
+    if (where === 'fenced') started.controller.unfence(2, started.node(2).brokerEpoch)
+    for (let at = 0; at < 3; at++) void started.append(1)
+    await started.time.pass(1_000)
+    expect(log.logEndOffset).toBe(4)
+  },
+)

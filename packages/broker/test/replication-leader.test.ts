@@ -240,6 +240,32 @@ test('so does who has left the ELR', () => {
   expect(leader.takeProposal()?.newIsr.map(({ brokerId }) => brokerId)).toEqual([1, 2, 3])
 })
 
+test('so does who was in the ELR for so short a time that the metadata never said so', () => {
+  const fenced = new Set<BrokerId>()
+  const leader = leaderOf({ image: { isr: [1, 2] }, fenced })
+  leader.tick(lagTimeMaxMs + 1)
+  const proposal = leader.takeProposal()!
+  const granted = { errorCode: 0, leaderEpoch: 0, partitionEpoch: 11, isr: [1] }
+  leader.answered(proposal, { ...granted, leaderEpoch: leader.leaderEpoch }, true, 0)
+  // It knows that it is in the ELR, which the leader does not, and is fenced for a moment; then its log is damaged.
+  fenced.add(2)
+  fetched(leader, 2, 10, 1, 11)
+  leader.metadata(image({ isr: [1], partitionEpoch: 12 }), 2)
+  fenced.clear()
+  leader.tick(3)
+  expect(leader.takeProposal()).toBe(null)
+  fetched(leader, 2, 10, 4, 12)
+  expect(leader.takeProposal()?.newIsr.map(({ brokerId }) => brokerId)).toEqual([1, 2])
+})
+
+test('and who had left before this leader heard of its own election', () => {
+  const leader = leaderOf({ image: { isr: [1, 2], partitionEpoch: 12 } })
+  fetched(leader, 3, 10, 0, 11)
+  expect(leader.takeProposal()).toBe(null)
+  fetched(leader, 3, 10, 1, 12)
+  expect(leader.takeProposal()?.newIsr.map(({ brokerId }) => brokerId)).toEqual([1, 2, 3])
+})
+
 test('a replica in the ISR that has lost its log leaves it at once', () => {
   const leader = leaderOf({ image: { isr: [1, 2, 3] } })
   fetched(leader, 2, 10)

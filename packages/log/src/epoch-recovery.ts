@@ -29,8 +29,7 @@ export function loadEpochs(segments: Segments, range: EpochRange): LeaderEpochs 
   if (starts === null) return rebuildEpochs(segments, range.from)
   const epochs = new LeaderEpochs(starts, false)
   // Written after a deletion that the log itself has forgotten: of the records that are back it knows nothing.
-  const isCutOff = (starts[0]?.startOffset ?? 0) > range.logStartOffset
-  if (isCutOff) return rebuildEpochs(segments, range.from)
+  if (isCutOff(epochs, segments, range.logStartOffset)) return rebuildEpochs(segments, range.from)
   if (range.vouchedAt !== null) {
     const snapshot = readSnapshot(disk, segments.directory, range.vouchedAt)
     if (snapshot?.epochsCrc === crc32c(bytes)) return epochs
@@ -38,6 +37,14 @@ export function loadEpochs(segments: Segments, range: EpochRange): LeaderEpochs 
   return agreeWithBatches(epochs, segments, range.from)
     ? epochs
     : rebuildEpochs(segments, range.from)
+}
+
+/** Whether there are records before the first epoch. Where compaction took them, there are none. */
+function isCutOff(epochs: LeaderEpochs, segments: Segments, logStartOffset: Offset): boolean {
+  const first = epochs.starts[0]?.startOffset ?? 0
+  if (first <= logStartOffset) return false
+  const header = headerAt(segments, logStartOffset)
+  return header !== null && header.baseOffset < first
 }
 
 /** Where an epoch begins, a batch of it begins; where a segment begins, the epoch is the one the file says. */

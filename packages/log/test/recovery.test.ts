@@ -429,3 +429,24 @@ test('stored bytes that make no sense are refused when read, and the log goes on
   expect(readAt(5)()).toHaveLength(500)
   expect(bench.append()).toBe(10)
 })
+
+test('a clean start reads no records to know the epochs, also where compaction has taken the first of them', async () => {
+  const readsOfCleanStart = async (firstOffset: number): Promise<number> => {
+    const bench = new Bench({ config: { cleanupCompact: true } })
+    for (let at = 0; at < 500; at++) {
+      const baseOffset = firstOffset + at
+      bench.log.appendAsFollower(batch({ baseOffset, leaderEpoch: 3, valueBytes: 1000 }))
+    }
+    await bench.directory.close({ brokerEpoch: 7 })
+    bench.disk.crash('process')
+    let reads = 0
+    bench.disk.fault = operation => {
+      if (operation === 'read') reads++
+      return null
+    }
+    bench.open()
+    expect(bench.log.latestEpoch).toBe(3)
+    return reads
+  }
+  expect((await readsOfCleanStart(500)) - (await readsOfCleanStart(0))).toBeLessThan(8)
+})

@@ -107,6 +107,7 @@ export class PartitionLeader {
     this.#state = committedIsr(image.isr)
     this.#maximal = maximalIsr(this.#state)
     this.#takeReplicas(image, options.nowMs)
+    this.#noteLeft()
     this.#advance(options.nowMs)
   }
 
@@ -218,15 +219,23 @@ export class PartitionLeader {
   metadata(image: PartitionImage, nowMs: number): void {
     assert(image.leaderEpoch === this.leaderEpoch, 'another leader epoch is another leader')
     if (image.partitionEpoch < this.#partitionEpoch) return
-    for (const brokerId of this.#image.elr ?? []) {
-      const replica = this.#progressOf(brokerId)
-      if (replica && !isCounted(image, brokerId))
-        replica.leftInPartitionEpoch = image.partitionEpoch
-    }
+    const isNewer = image.partitionEpoch > this.#image.partitionEpoch
     this.#image = image
     this.#takeReplicas(image, nowMs)
+    if (isNewer) this.#noteLeft()
     if (image.partitionEpoch > this.#partitionEpoch) this.#commit(image.isr, image.partitionEpoch)
     this.#advance(nowMs)
+  }
+
+  /**
+   * Whoever is not counted now may have been until a moment ago, and have begun anew since: what it said before it knew counts
+   * for nothing. One metadata delta may hold several changes, so nobody can tell from it who has just left.
+   */
+  #noteLeft(): void {
+    const image = this.#image
+    for (const replica of this.#others) {
+      if (!isCounted(image, replica.brokerId)) replica.leftInPartitionEpoch = image.partitionEpoch
+    }
   }
 
   configured(minInsyncReplicas: number, nowMs: number): void {

@@ -351,6 +351,8 @@ export class ReplicaManager implements Replicas {
       partition.config = config.topic(image, partition.topicName)
       partition.log.config = partition.config.log
       this.#table.configured(partition)
+      // What it waited for before it claimed its log need not come any more.
+      this.#followerSide.renew(partition)
       yield this.#leaderSide.configured(partition)
     }
   }

@@ -42,7 +42,10 @@ export class UntilHeard {
   #send(): void {
     if (this.#isInFlight || this.#isStopped) return
     const told = this.#tell()
-    if (told === null) return
+    if (told === null) {
+      this.#failures = 0
+      return
+    }
     this.#isInFlight = true
     told.then(
       isHeard => {
