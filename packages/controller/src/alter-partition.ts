@@ -90,7 +90,7 @@ function decideItem(
   const isActive = isActiveIn(cluster.image)
   const withoutLeader: PartitionTarget = {
     ...targetIn(cluster, topic.name, id => id !== brokerId && isActive(id)),
-    uncleanShutdown: brokerId,
+    gaveUp: brokerId,
   }
   const asAsked: PartitionTarget = {
     ...targetIn(cluster, topic.name),

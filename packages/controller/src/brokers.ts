@@ -83,7 +83,11 @@ export function endIncarnation(
   previousBrokerEpoch: number,
 ): MetadataRecord[] {
   const isUncleanShutdown = previousBrokerEpoch !== former.epoch
-  const records = withoutBroker(cluster, former.id, { isUncleanShutdown })
+  const records = withoutBroker(
+    cluster,
+    former.id,
+    isUncleanShutdown ? { how: 'uncleanShutdown' } : {},
+  )
   return [...records, ...suspendDeletions(cluster, former.id), ...fenceRecords(former)]
 }
 
@@ -209,7 +213,7 @@ export function unregisterBroker(
     return { records: [], response: outcome }
   }
   const records: MetadataRecord[] = [
-    ...withoutBroker(cluster, brokerId, { isUncleanShutdown: true }),
+    ...withoutBroker(cluster, brokerId, { how: 'gaveUp' }),
     ...abandonDeletions(cluster, brokerId),
     { kind: 'unregisterBroker', brokerId, brokerEpoch: broker.epoch },
   ]

@@ -105,6 +105,12 @@ const stallPartOfSession = 1 / 4
 const notController = (): ClusterError =>
   new ClusterError('NOT_CONTROLLER', 'this node is not the active controller')
 
+const noLonger = (): ClusterError =>
+  new ClusterError(
+    'RPC_UNAVAILABLE',
+    'this node stopped being the controller before it could answer',
+  )
+
 /**
  * The loop of the control plane: decide on the view → replay into the view → append → park the answer → answer when
  * committed. A decision is synchronous, so commands never interleave. Losing leadership drops the view and fails what is
@@ -167,7 +173,7 @@ export class Controller {
       soft,
       waiters: new OffsetWaiters<ParkedAnswer>((answer, outcome) => {
         if (outcome === 'passed') answer.resolve(answer.response)
-        else answer.reject(notController())
+        else answer.reject(noLonger())
       }),
       committedEnd: image.endOffset,
       pendingEnd: image.endOffset,
@@ -212,7 +218,7 @@ export class Controller {
 
   /**
    * Resolves when what it wrote, or what its answer is based on, is committed. Rejects with ClusterError NOT_CONTROLLER
-   * if this node is not active, or not any more: the outcome is unknown then. Throws AssertionError if a decision does
+   * if this node is not active, and RPC_UNAVAILABLE if it is not any more: then the outcome is unknown. Throws AssertionError if a decision does
    * not fit the metadata: nothing was written, and the node must stop.
    */
   request<K extends Kind>(kind: K, request: RequestOf<K>): Promise<ResponseOf<K>> {

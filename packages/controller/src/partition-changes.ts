@@ -25,6 +25,8 @@ export interface PartitionTarget {
   readonly assignment?: ReplicaAssignment
   /** Started again without having stopped cleanly: what it wrote last may be lost, so it is in sync no more. */
   readonly uncleanShutdown?: BrokerId
+  /** Says itself that its log failed or is damaged, or will never come back: it is in sync no more either. */
+  readonly gaveUp?: BrokerId
 }
 
 const isSame = (a: readonly BrokerId[], b: readonly BrokerId[]): boolean =>
@@ -40,35 +42,42 @@ function liveIsr(
 }
 
 /**
- * A last ISR member that stopped uncleanly may have lost records that an ELR member still has: that one takes its place
- * and waits to lead. When it turns out to have stopped uncleanly too, who led last has most (KIP-966).
+ * A last ISR member that may have lost records gives way to an ELR member, which has all that is committed, and waits to
+ * lead (KIP-966). If that one has stopped uncleanly as well, neither is better than the other. If it finds that its log is
+ * damaged, who gave way to it is.
  */
 function replaceLost(
   isr: readonly BrokerId[],
   { elr = [], lastKnownElr = [] }: PartitionImage,
-  lost: BrokerId | undefined,
+  { uncleanShutdown, gaveUp }: PartitionTarget,
 ): readonly BrokerId[] {
   const [only] = isr
+  const lost = gaveUp ?? uncleanShutdown
   if (lost === undefined || isr.length > 1 || only !== lost) return isr
-  const heir = [...elr, ...lastKnownElr].find(id => id !== lost)
+  const mayFallBack = lost === gaveUp && lastKnownElr.includes(lost)
+  const heirs = mayFallBack ? [...elr, ...lastKnownElr] : elr
+  const heir = heirs.find(id => id !== lost)
   return heir === undefined ? isr : [heir]
 }
 
-/** Who led last, from when it gives way to an heir of whom nobody knows how it stopped, until somebody leads. */
+/** Those of whom each was the last in sync and stopped uncleanly, until one that did not leads, or two are in sync. */
 function nextLastKnown(
-  { isr: [first], lastKnownElr = [] }: PartitionImage,
-  after: {
-    readonly leader: BrokerId
-    readonly isr: readonly BrokerId[]
-    readonly replicas: readonly BrokerId[]
-    readonly isReplaced: boolean
-  },
+  before: PartitionImage,
+  after: Pick<PartitionImage, 'leader' | 'isr' | 'replicas'>,
+  { uncleanShutdown, gaveUp, minInsyncReplicas }: PartitionTarget,
 ): readonly BrokerId[] {
-  if (after.leader !== noLeader) return []
-  const isNew = after.isReplaced && lastKnownElr.length === 0 && first !== undefined
-  return (isNew ? [first] : lastKnownElr).filter(
-    id => after.replicas.includes(id) && !after.isr.includes(id),
-  )
+  const { isr, leader, replicas } = after
+  if (isr.length > 1 || minInsyncReplicas === 1) return []
+  const [last] = before.isr
+  const known = before.lastKnownElr ?? []
+  const isOneMore =
+    last !== undefined &&
+    last === uncleanShutdown &&
+    !known.includes(last) &&
+    (known.length > 0 || !isr.includes(last))
+  const next = isOneMore ? [...known, last] : known
+  if (leader !== noLeader && !next.includes(leader)) return []
+  return next.filter(id => id !== gaveUp && replicas.includes(id))
 }
 
 /**
@@ -84,7 +93,11 @@ function nextElr(
   if (isr.length >= Math.min(target.minInsyncReplicas, replicas.length)) return []
   const hadAll = [...before.isr, ...(before.elr ?? [])]
   return replicas.filter(
-    id => hadAll.includes(id) && !isr.includes(id) && id !== target.uncleanShutdown,
+    id =>
+      hadAll.includes(id) &&
+      !isr.includes(id) &&
+      id !== target.uncleanShutdown &&
+      id !== target.gaveUp,
   )
 }
 
@@ -111,18 +124,18 @@ export function changePartition(
 ): PartitionChangeRecord | null {
   const elrBefore = before.elr ?? []
   const asked = liveIsr(target.isr ?? before.isr, target.isActive)
-  let isr = replaceLost(asked, before, target.uncleanShutdown)
-  const isReplaced = isr !== asked
+  let isr = replaceLost(asked, before, target)
   let assignment: ReplicaAssignment = target.assignment ?? before
   assignment = completed(assignment, isr) ?? assignment
   if (assignment !== before) isr = within(isr, assignment)
   const election = electLeader(
-    { ...assignment, leader: before.leader, isr, elr: elrBefore },
+    { ...before, ...assignment, isr },
     { isActive: target.isActive, unclean: target.unclean, preferred: target.preferred ?? false },
   )
   let leader = before.leader
   let recovering = target.recovering ?? before.recovering
   let elr: readonly BrokerId[] | null = null
+  let lastKnownElr: readonly BrokerId[] | null = null
   if (election.kind === 'offline') leader = noLeader
   if (election.kind === 'elected') {
     leader = election.leader
@@ -135,11 +148,12 @@ export function changePartition(
       // Its log is the truth from now on: nobody else's is.
       recovering = true
       elr = []
+      lastKnownElr = []
     }
   }
   elr ??= nextElr(before, assignment.replicas, isr, target)
   const { replicas } = assignment
-  const lastKnownElr = nextLastKnown(before, { leader, isr, replicas, isReplaced })
+  lastKnownElr ??= nextLastKnown(before, { leader, isr, replicas }, target)
   const isMoved = assignment !== before
   // Replicas only ever join within a leader epoch: when one leaves, the leader begins anew without it.
   const isNamedAnew =
@@ -195,9 +209,9 @@ export function targetIn(
 export function withoutBroker(
   cluster: Cluster,
   brokerId: BrokerId,
-  options: { readonly isUncleanShutdown?: boolean; readonly max?: number } = {},
+  options: { readonly how?: 'uncleanShutdown' | 'gaveUp'; readonly max?: number } = {},
 ): MetadataRecord[] {
-  const { isUncleanShutdown = false, max = Infinity } = options
+  const { how, max = Infinity } = options
   const isActiveNow = isActiveIn(cluster.image)
   const isActive = (id: BrokerId): boolean => id !== brokerId && isActiveNow(id)
   const records: MetadataRecord[] = []
@@ -208,18 +222,20 @@ export function withoutBroker(
     )) {
       if (records.length >= max) return records
       const isConcerned =
-        partition.isr.includes(brokerId) ||
-        (isUncleanShutdown && partition.elr?.includes(brokerId) === true)
+        partition.isr.includes(brokerId) || (how !== undefined && isEligible(partition, brokerId))
       if (!isConcerned || isLed !== (partition.leader === brokerId)) continue
       const record = changePartition(topicId, partition, {
         ...targetIn(cluster, topicName, isActive),
-        ...(isUncleanShutdown ? { uncleanShutdown: brokerId } : {}),
+        ...(how === undefined ? {} : { [how]: brokerId }),
       })
       if (record !== null) records.push(record)
     }
   }
   return records
 }
+
+const isEligible = ({ elr = [], lastKnownElr = [] }: PartitionImage, id: BrokerId): boolean =>
+  elr.includes(id) || lastKnownElr.includes(id)
 
 /** A broker becomes active: partitions without a leader that it may lead. It joins ISRs later, when leaders ask. */
 export function withBroker(cluster: Cluster, brokerId: BrokerId, max: number): MetadataRecord[] {

@@ -27,7 +27,7 @@ export interface ElectionRules {
 /**
  * Pure and total. In assignment order: the present leader if it still may; the first active ISR member; the first active
  * ELR member, which has everything below the high watermark (KIP-966); the first active replica at all, if that is
- * allowed: one that a reassignment is adding may have nothing yet, so the others come first.
+ * allowed: first those of the last known ELR, which may lack little; last one that a reassignment is adding, which may have nothing.
  */
 export function electLeader(
   {
@@ -35,8 +35,9 @@ export function electLeader(
     addingReplicas = [],
     isr,
     elr = [],
+    lastKnownElr = [],
     leader,
-  }: Pick<PartitionImage, 'replicas' | 'isr' | 'elr' | 'leader'> &
+  }: Pick<PartitionImage, 'replicas' | 'isr' | 'elr' | 'lastKnownElr' | 'leader'> &
     Partial<Pick<PartitionImage, 'addingReplicas'>>,
   { isActive, unclean, preferred }: ElectionRules,
 ): Election {
@@ -49,7 +50,9 @@ export function electLeader(
   const eligible = replicas.find(id => elr.includes(id) && isActive(id))
   if (eligible !== undefined) return { kind: 'elected', leader: eligible, from: 'elr' }
   const any =
-    replicas.find(id => isActive(id) && !addingReplicas.includes(id)) ?? replicas.find(isActive)
+    lastKnownElr.find(isActive) ??
+    replicas.find(id => isActive(id) && !addingReplicas.includes(id)) ??
+    replicas.find(isActive)
   if (any === undefined) return { kind: 'offline', why: 'allReplicasDown' }
   if (!unclean) return { kind: 'offline', why: 'eligibleReplicasDown' }
   return { kind: 'elected', leader: any, from: 'outOfSync' }

@@ -158,44 +158,72 @@ test('the last replica standing that restarts uncleanly gives way to an eligible
   expect(cluster.describe('orders')).toBe('2/2')
 })
 
-test('when nobody who was eligible stopped cleanly, who led last leads again (KIP-966)', async () => {
+test('of two that both stopped uncleanly neither is better: the one whose turn it is stays', async () => {
   const cluster = await orders(2)
   for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
   await cluster.start(1)
   expect(cluster.describe('orders')).toBe('-1/2 last 1')
   await cluster.start(2)
-  expect(cluster.describe('orders')).toBe('1/1')
+  expect(cluster.describe('orders')).toBe('2/2 last 1,2')
+  await cluster.alterIsr('orders', [2, 1])
+  expect(cluster.describe('orders')).toBe('2/2,1')
 })
 
-test('an heir that finds its log damaged gives the partition back to who led last', async () => {
+test('an heir that stopped uncleanly and finds its log damaged gives the partition back (KIP-966)', async () => {
   const cluster = await orders(2)
   for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
   await cluster.start(1)
-  expect(await cluster.alterIsr('orders', [], { brokerId: 2 })).toBe('NONE')
-  expect(cluster.describe('orders')).toBe('1/1')
-})
-
-test('who led last waits until all heirs are known to be no better, one after the other', async () => {
-  const cluster = await orders(3)
-  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
-  expect(cluster.describe('orders')).toBe('-1/1 elr 2,3')
-  await cluster.start(1)
-  expect(cluster.describe('orders')).toBe('-1/2 elr 3 last 1')
   await cluster.start(2)
-  expect(cluster.describe('orders')).toBe('-1/3 last 1')
-  await cluster.start(3)
-  expect(cluster.describe('orders')).toBe('1/1')
-})
-
-test('who led last and is down keeps its place until it comes back', async () => {
-  const cluster = await orders(2)
-  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
-  await cluster.start(1)
-  cluster.kill(1)
-  await cluster.start(2)
+  expect(await cluster.alterIsr('orders', [])).toBe('NONE')
+  expect(cluster.describe('orders')).toBe('1/1 last 1')
+  // Each has its turn once.
+  expect(await cluster.alterIsr('orders', [])).toBe('NONE')
   expect(cluster.describe('orders')).toBe('-1/1')
+})
+
+test('an heir that stopped cleanly is better than who stopped uncleanly, damage or not', async () => {
+  const cluster = await orders(2)
+  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
   await cluster.start(1)
-  expect(cluster.describe('orders')).toBe('1/1')
+  expect(cluster.describe('orders')).toBe('-1/2 last 1')
+  await cluster.beat(2)
+  expect(cluster.describe('orders')).toBe('2/2')
+  expect(await cluster.alterIsr('orders', [])).toBe('NONE')
+  expect(cluster.describe('orders')).toBe('-1/2')
+})
+
+test('who gave up a log is not remembered: a heir that was merely killed leads', async () => {
+  const cluster = await orders(2)
+  for (const brokerId of [3, 2]) cluster.kill(brokerId)
+  expect(await cluster.alterIsr('orders', [])).toBe('NONE')
+  expect(cluster.describe('orders')).toBe('-1/2')
+  await cluster.start(2)
+  expect(cluster.describe('orders')).toBe('2/2')
+})
+
+test('nobody is given a partition back who is gone for good', async () => {
+  const cluster = await orders(2)
+  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
+  await cluster.start(1)
+  await cluster.start(2)
+  expect(cluster.describe('orders')).toBe('2/2 last 1,2')
+  cluster.kill(1)
+  await cluster.ask('unregisterBroker', { brokerId: 1 })
+  expect(cluster.describe('orders')).toBe('2/2 last 2')
+  expect(await cluster.alterIsr('orders', [])).toBe('NONE')
+  expect(cluster.describe('orders')).toBe('-1/2')
+})
+
+test('an unclean election prefers who was the last in sync', async () => {
+  const cluster = await TestCluster.of([1, 2, 3])
+  await cluster.topic('orders', [[3, 1, 2]], { 'min.insync.replicas': '2' })
+  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
+  await cluster.start(1)
+  await cluster.start(3)
+  expect(cluster.describe('orders')).toBe('-1/2 last 1')
+  const partitions = [{ topic: 'orders', partition: 0 }]
+  await cluster.ask('electLeaders', { kind: 'unclean', partitions })
+  expect(cluster.describe('orders')).toBe('1/1 recovering')
 })
 
 test('a clean stop keeps what a replica was', async () => {

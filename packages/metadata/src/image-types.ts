@@ -50,8 +50,8 @@ export interface PartitionImage {
    */
   readonly elr?: readonly BrokerId[]
   /**
-   * Who led last, where the last member of the ISR stopped uncleanly and gave way to one that was eligible (KIP-966). It leads
-   * when that one turns out to be no better. Absent: there is a leader, or nobody has given way.
+   * The last members of the ISR that stopped uncleanly, in that order, where one that was eligible took the place of the first
+   * (KIP-966): any of them may lack records. Absent: who leads did not stop so, or more than one is in sync.
    */
   readonly lastKnownElr?: readonly BrokerId[]
 }

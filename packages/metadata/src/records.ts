@@ -75,7 +75,7 @@ export interface PartitionRecord {
   readonly recovering: boolean
   /** Eligible leader replicas (KIP-966). Absent: none. */
   readonly elr?: readonly BrokerId[]
-  /** Who led last, if that one may lead again. Absent: none. */
+  /** Last members of the ISR that stopped uncleanly (KIP-966). Absent: none. */
   readonly lastKnownElr?: readonly BrokerId[]
 }
 

@@ -220,6 +220,23 @@ test('what a repeated request finds done is done, and what a first one finds don
   expect(await deleted).toEqual({ topics: [{ ...topic, errorCode: 0 }, refused] })
 })
 
+test('who was told that it asked the wrong node has asked nobody yet', async () => {
+  const side = new Side()
+  const channel = side.channel()
+  channel.leaderChanged(2)
+  const removed = channel.request(
+    'removeRaftVoter',
+    { clusterId: null, nodeId: 9, directoryId: zeroUuid },
+    1000,
+  )
+  side.fail(0, 'NOT_CONTROLLER')
+  await settle()
+  side.clock.advance(100)
+  const gone = { errorCode: errorCodes.VOTER_NOT_FOUND, errorMessage: 'no voter' }
+  side.answer(1, gone)
+  expect(await removed).toEqual(gone)
+})
+
 test('without an answer in time the last reason is given, and nothing is sent afterwards', async () => {
   const side = new Side()
   const channel = side.channel()

@@ -5,7 +5,7 @@
  *   `max.request.partition.size.limit` partitions a page.
  * - A cursor at a topic that is not among the named ones, or at a negative partition, is INVALID_REQUEST.
  *
- * The last member of an ISR stays in it. The last known ELR is whom it gave way to a replica that was eligible.
+ * The last member of an ISR stays in it, unless it gives way to one that is eligible: then it is in the last known ELR.
  */
 import { zeroUuid } from '@trimaran/common'
 import type { Image, PartitionImage, TopicImage } from '@trimaran/metadata'

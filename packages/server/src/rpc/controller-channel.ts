@@ -138,6 +138,8 @@ export class PeerControllerChannel implements ControllerChannel {
       call.settle.reject(error as ClusterError)
       return
     }
+    // It is not the one to ask, so it did nothing.
+    if (error.code === 'NOT_CONTROLLER') call.asked--
     call.lastError = error
     const { clock } = this.#options
     const backoffMs = Math.min(RETRY_BACKOFF_MS * 2 ** call.failures++, RETRY_BACKOFF_MAX_MS)
