@@ -19,6 +19,8 @@ export interface ReplicaView {
   /** Null unless it leads. */
   readonly leading: {
     readonly leaderEpoch: LeaderEpoch
+    /** The newest that it has heard of, from the metadata or from an answer of the controller. */
+    readonly partitionEpoch: number
     /** The log’s end at the election. */
     readonly epochStartOffset: Offset
     readonly hasEnoughReplicas: boolean

@@ -96,10 +96,12 @@ function checkQuorum(
   node: NodeView,
   image: Image,
   { topicId, topicName, partition }: ReplicaView,
-  { leaderEpoch, isrState }: NonNullable<ReplicaView['leading']>,
+  { leaderEpoch, partitionEpoch, isrState }: NonNullable<ReplicaView['leading']>,
 ): void {
   const known = image.topicsById.get(topicId)?.partitions[partition]
   if (known?.leader !== node.id || known.leaderEpoch !== leaderEpoch) return
+  // Answered by a controller that died before any node had an image of what it had committed.
+  if (partitionEpoch > known.partitionEpoch) return
   for (const id of [...known.isr, ...(known.elr ?? [])]) {
     if (isrState.isr.has(id)) continue
     if (isrState.kind === 'pendingExpand' && isrState.adding === id) continue

@@ -70,13 +70,19 @@ export class Deletion {
   readonly #log: CommittedLog
   readonly #look: () => Cluster
   readonly #asked: Asked
+  readonly #to: NodeId
   readonly #before: PartitionImage | undefined
   /** Of those that are in sync: in which life. */
   readonly #lives = new Map<NodeId, number>()
 
   /** `offset` -1: all that is committed when the leader gets it, and nobody knows how much that will be. */
-  constructor(log: CommittedLog, look: () => Cluster, offset: Offset) {
+  constructor(
+    log: CommittedLog,
+    look: () => Cluster,
+    { offset, to }: { readonly offset: Offset; readonly to: NodeId },
+  ) {
     this.#log = log
+    this.#to = to
     this.#look = look
     this.#asked = { below: offset < 0 ? Infinity : offset }
     log.asked.add(this.#asked)
@@ -110,6 +116,8 @@ export class Deletion {
     this.#asked.below = Math.min(below, lowWatermark)
     const image = this.#image()
     if (image === undefined || image.partitionEpoch !== this.#before?.partitionEpoch) return
+    // A leader that has been replaced and does not know it knows nothing of who is in sync either (as in Kafka).
+    if (image.leader !== this.#to) return
     for (const id of image.isr) {
       const node = this.#look().nodes.get(id)
       if (node === undefined || this.#lives.get(id) !== node.incarnation) continue

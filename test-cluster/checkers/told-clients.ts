@@ -1,3 +1,4 @@
+import type { NodeId } from '@trimaran/common'
 import { Deletion } from './log-starts.ts'
 import type { Cluster } from './log-starts.ts'
 import type { ReplicatedLogs } from './replicated-logs.ts'
@@ -69,10 +70,10 @@ export class ToldClients {
     violated('P14', `${log.name} is said to begin at ${offset}; it may do so at ${log.mayBeginAt}`)
   }
 
-  /** Somebody sends a DeleteRecords. Null: of a partition that nobody has yet. */
-  deleting(topicId: string, partition: number, offset: number): Deletion | null {
+  /** Somebody sends a DeleteRecords to a node. Null: of a partition that nobody has yet. */
+  deleting(topicId: string, partition: number, offset: number, to: NodeId): Deletion | null {
     const log = this.#logs.log(topicId, partition)
-    return log === undefined ? null : new Deletion(log, this.#cluster, offset)
+    return log === undefined ? null : new Deletion(log, this.#cluster, { offset, to })
   }
 
   producerId(producerId: number): void {

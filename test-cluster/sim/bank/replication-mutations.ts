@@ -181,6 +181,6 @@ export const replicationMutations = {
   elrReturns: {
     row: null,
     rule: 'who has left the ELR comes back into the ISR with a fetch from before that',
-    edits: [leader('if (replica && !isCounted(image, brokerId))', 'if (replica && brokerId < 0)')],
+    edits: [leader('if (!isCounted(image, replica.brokerId))', 'if (replica.brokerId < 0)')],
   },
 } as const satisfies Record<string, Mutation>

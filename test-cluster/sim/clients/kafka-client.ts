@@ -45,7 +45,7 @@ export interface ClientOracle {
   }): void
   mayBeginAt(topicId: string, partition: number): number
   logStart(topicId: string, partition: number, offset: number): void
-  deleting(topicId: string, partition: number, offset: number): AskedDeletion | null
+  deleting(topicId: string, partition: number, offset: number, to: NodeId): AskedDeletion | null
   /** I6: never given twice. */
   producerId(producerId: number): void
   read(told: {

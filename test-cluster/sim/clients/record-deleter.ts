@@ -48,7 +48,7 @@ export class RecordDeleter {
   async #delete(topic: string, address: PartitionAddress, offset: number): Promise<void> {
     const { nowUs, shared, name } = this.#client
     const { topicId, partition, leader } = address
-    const asked = shared.oracle.deleting(topicId, partition, offset)
+    const asked = shared.oracle.deleting(topicId, partition, offset, leader)
     // Nobody has it yet, so there is nothing in it.
     if (asked === null) return
     const deletion: Deletion = {
