@@ -207,6 +207,7 @@ export class Nemesis {
     const mode = this.#mayLose(victim) ? 'lose-all' : 'process'
     this.#trace(`restart of ${victim.id} after its disk failed (${mode})`)
     victim.crash(mode)
+    if (mode === 'process') victim.disks.logs.writeBack()
     this.#startLater(victim)
   }
 

@@ -114,3 +114,21 @@ test('handles die with their process', () => {
   disk.crash('process')
   expect(() => file.append([bytes(1)])).toThrow('the process is gone')
 })
+
+test.each([
+  ['is gone with the power', false, []],
+  ['unless the cache was written back', true, [1]],
+] as const)('what a failed sync was about %s', async (_name, isWrittenBack, left) => {
+  const disk = make()
+  const file = disk.open('a', { create: true })
+  disk.syncDirectory('.')
+  file.append([bytes(1)])
+  disk.fault = operation => (operation === 'sync' ? 'DISK_FAILED' : null)
+  await expect(file.sync()).rejects.toThrow('simulated')
+  disk.fault = () => null
+  disk.crash('process')
+  if (isWrittenBack) disk.writeBack()
+  await disk.open('a').sync()
+  disk.crash('lose-all')
+  expect([...disk.readFile('a')]).toEqual(left)
+})

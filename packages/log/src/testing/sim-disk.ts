@@ -182,6 +182,12 @@ export class SimDisk implements Disk {
     this.#nameOperations = []
   }
 
+  /** What is visible is durable, also what an fsync that failed left in the page cache alone. Of a disk that nobody uses. */
+  writeBack(): void {
+    this.#root = this.#root.clone()
+    this.#nameOperations = []
+  }
+
   /** What a test does to a file behind everybody's back; cache and platter alike. */
   damage(path: string, change: (content: Uint8Array) => Uint8Array): void {
     const inode = this.#file(path)
