@@ -310,6 +310,9 @@ test('worst-realtime-lag: since when the next record was known that a reader was
   expect(worstRealtimeLag(history)).toBeNull()
   history.polls.push({ ...poll, invokedAt: 35, endedAt: 36, records: [{ offset: 0, value: 1 }] })
   expect(worstRealtimeLag(history)).toEqual({ lagMs: 30, process: 'slow', partition })
+  // It was the one that reads all once more.
+  history.finalStreams.set(partition, 'slow')
+  expect(worstRealtimeLag(history)).toBeNull()
 })
 
 test('a history in lines may have transactions', () => {

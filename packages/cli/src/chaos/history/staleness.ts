@@ -1,6 +1,9 @@
 import type { History } from './history.ts'
 
-/** `worst-realtime-lag`: how long a record was known to be there when somebody who reads on was not given it yet. */
+/**
+ * `worst-realtime-lag`: how long a record was known to be there when somebody who reads on was not given it yet. Whoever reads
+ * all once more from the start is behind on purpose.
+ */
 export interface Staleness {
   readonly lagMs: number
   readonly process: string
@@ -24,9 +27,9 @@ export function worstRealtimeLag(history: History): Staleness | null {
   const firstBeyond = new Map<string, (offset: number) => number>()
   for (const [partition, offsets] of known) firstBeyond.set(partition, suffixMinimum(offsets))
   let worst: Staleness | null = null
-  for (const { partition, records, invokedAt, process } of history.polls) {
+  for (const { partition, records, invokedAt, process, stream } of history.polls) {
     const last = records.at(-1)
-    if (last === undefined) continue
+    if (last === undefined || history.finalStreams.get(partition) === stream) continue
     const lagMs = invokedAt - (firstBeyond.get(partition)?.(last.offset) ?? Infinity)
     if (lagMs > (worst?.lagMs ?? 0)) worst = { lagMs, process, partition }
   }
