@@ -53,6 +53,24 @@ test('without another one in sync it goes on, and hands over as soon as there is
   expect(cluster.node(1).logs.aside).toEqual([key])
 })
 
+test('alone in sync it hands over to who is eligible, as soon as that one is up', async () => {
+  const cluster = await withRecords(3)
+  cluster.commit({ kind: 'partitionChange', topicId, partition: 0, isr: [1], elr: [2] })
+  cluster.controller.fence(2)
+  cluster.controllerFailure = new ClusterError('NOT_CONTROLLER', 'only asked')
+  findDamage(cluster, 1)
+  await cluster.time.pass(1_000)
+  const givesUp = () =>
+    cluster.asked.filter(
+      ({ kind, request }) =>
+        kind === 'alterPartition' && JSON.stringify(request).includes('"newIsr":[]'),
+    )
+  expect(givesUp()).toEqual([])
+  cluster.controller.unfence(2, cluster.node(2).brokerEpoch)
+  await cluster.time.pass(100)
+  expect(givesUp()).not.toEqual([])
+})
+
 test('a damaged follower of an idle partition leaves the ISR at once, and then begins anew', async () => {
   const cluster = await withRecords(3)
   // The new copy takes its time.

@@ -1,5 +1,6 @@
 import { noLeader, partitionKey } from '@trimaran/common'
 import type { TopicId } from '@trimaran/common'
+import { isBrokerActive } from '@trimaran/metadata'
 import type { PartitionImage } from '@trimaran/metadata'
 import { errorCodes } from '@trimaran/protocol'
 import type { ControllerChannel } from '../channels.ts'
@@ -53,8 +54,14 @@ export class LostReplicas {
     const { table, brokerId } = this.#context
     const image = table.image.topicsById.get(topicId)?.partitions[partition]
     if (image === undefined || image.leader === noLeader) return null
-    if (image.leader === brokerId) return isServing && image.isr.length < 2 ? null : image
+    if (image.leader === brokerId) return isServing && !this.#hasHeir(image) ? null : image
     return isCounted(image, brokerId) ? image : null
+  }
+
+  /** Somebody who has all that is committed and could lead at once. */
+  #hasHeir({ isr, elr = [] }: PartitionImage): boolean {
+    const { brokers } = this.#context.table.image
+    return isr.length > 1 || elr.some(id => isBrokerActive(brokers.get(id)))
   }
 
   #tell(): Promise<boolean> | null {

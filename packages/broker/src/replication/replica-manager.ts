@@ -196,7 +196,9 @@ export class ReplicaManager implements Replicas {
     for (const local of changes.leaders) yield this.#lead(local)
     for (const local of changes.followers) yield this.#follow(local)
     if (changedConfigs.size > 0) yield* this.#reconfigure(changedConfigs)
-    if (areBrokersChanged) this.#leaderSide.brokersChanged()
+    if (!areBrokersChanged) return
+    this.#leaderSide.brokersChanged()
+    this.#damage.brokersChanged()
   }
 
   #lead({ topicId, topicName, image }: LocalPartition): void {
