@@ -78,6 +78,9 @@ export class ReplicatedLogs {
       const mirror = this.#mirrorOf(node, replica)
       if (mirror.incarnation !== incarnation) this.#restarted(mirror, node, replica)
       const { logEndOffset, logStartOffset, highWatermark } = replica
+      // What became committed in the event in which it was deleted became committed first.
+      const isCommittedFirst = logStartOffset > mirror.log.end && highWatermark <= mirror.end
+      if (isCommittedFirst && replica.failure === null) this.#moved(mirror, replica)
       if (logStartOffset !== mirror.start) this.#begins(mirror, node, replica)
       if (logEndOffset === mirror.end && highWatermark === mirror.highWatermark) continue
       if (replica.failure !== null) continue
