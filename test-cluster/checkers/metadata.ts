@@ -29,8 +29,7 @@ export class MetadataChecker {
     leaderChanges: 0,
     isrChanges: 0,
     electionsFromElr: 0,
-    /** After those who were eligible had turned out to be no better. */
-    electionsOfLastKnown: 0,
+    electionsFromLastKnownElr: 0,
     reassignmentsBegun: 0,
     /** At the target, not cancelled. */
     reassignmentsDone: 0,
@@ -103,8 +102,8 @@ export class MetadataChecker {
     if (isr.join() !== former.isr.join()) this.counts.isrChanges++
     const isFromElr = leader !== former.leader && (former.elr ?? []).includes(leader)
     if (isFromElr) this.counts.electionsFromElr++
-    const wasLastKnown = former.lastKnownElr?.includes(leader) === true
-    if (wasLastKnown) this.counts.electionsOfLastKnown++
+    const isOfLastKnown = leader !== former.leader && former.lastKnownElr?.includes(leader) === true
+    if (isOfLastKnown) this.counts.electionsFromLastKnownElr++
     this.#countReassignment(former, after)
   }
 

@@ -256,7 +256,10 @@ export class Nemesis {
     return true
   }
 
-  /** An old copy of its disk is put back: first one has to be made, of a node that runs or has stopped in order. That harms nobody. */
+  /**
+   * An old copy of its disk is put back. First one has to be made, of a node that runs or has stopped in order: that harms
+   * nobody, and does not count.
+   */
   #backUpOrRestore(victim: SimNode): boolean {
     if (!victim.isUp) return false
     if (!victim.hasBackup || this.#random.chance(1, 3)) {

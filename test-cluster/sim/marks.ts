@@ -112,7 +112,7 @@ export const marksWanted: readonly string[] = [
   'ISR: too small',
   'high watermark: behind the epoch’s start',
   'elected: from the ELR',
-  'elected: the last known leader',
+  'elected: from the last known ELR',
   'reassignment: done',
   'reassignment: cancelled',
   'rot: index',

@@ -388,12 +388,12 @@ export class Simulation {
 
   /** With what the checkers have counted. */
   #marksHit(): Readonly<Record<string, number>> {
-    const { electionsFromElr, electionsOfLastKnown, reassignmentsDone } =
+    const { electionsFromElr, electionsFromLastKnownElr, reassignmentsDone } =
       this.#oracle.metadata.counts
     const { reassignmentsCancelled } = this.#workload.admin.counts
     const counted: Record<string, number> = {
       'elected: from the ELR': electionsFromElr,
-      'elected: the last known leader': electionsOfLastKnown,
+      'elected: from the last known ELR': electionsFromLastKnownElr,
       'reassignment: done': reassignmentsDone,
       'reassignment: cancelled': reassignmentsCancelled,
       'retention: batches deleted': this.#oracle.logs.starts.retained,

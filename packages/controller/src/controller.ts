@@ -218,8 +218,8 @@ export class Controller {
 
   /**
    * Resolves when what it wrote, or what its answer is based on, is committed. Rejects with ClusterError NOT_CONTROLLER
-   * if this node is not active, and RPC_UNAVAILABLE if it is not any more: then the outcome is unknown. Throws AssertionError if a decision does
-   * not fit the metadata: nothing was written, and the node must stop.
+   * if this node is not active, and RPC_UNAVAILABLE if it is not any more: then the outcome is unknown. Throws
+   * AssertionError if a decision does not fit the metadata: nothing was written, and the node must stop.
    */
   request<K extends Kind>(kind: K, request: RequestOf<K>): Promise<ResponseOf<K>> {
     const term = this.#term

@@ -222,7 +222,7 @@ export function withoutBroker(
     )) {
       if (records.length >= max) return records
       const isConcerned =
-        partition.isr.includes(brokerId) || (how !== undefined && isEligible(partition, brokerId))
+        partition.isr.includes(brokerId) || (how !== undefined && isRemembered(partition, brokerId))
       if (!isConcerned || isLed !== (partition.leader === brokerId)) continue
       const record = changePartition(topicId, partition, {
         ...targetIn(cluster, topicName, isActive),
@@ -234,7 +234,7 @@ export function withoutBroker(
   return records
 }
 
-const isEligible = ({ elr = [], lastKnownElr = [] }: PartitionImage, id: BrokerId): boolean =>
+const isRemembered = ({ elr = [], lastKnownElr = [] }: PartitionImage, id: BrokerId): boolean =>
   elr.includes(id) || lastKnownElr.includes(id)
 
 /** A broker becomes active: partitions without a leader that it may lead. It joins ISRs later, when leaders ask. */

@@ -27,7 +27,8 @@ export interface ElectionRules {
 /**
  * Pure and total. In assignment order: the present leader if it still may; the first active ISR member; the first active
  * ELR member, which has everything below the high watermark (KIP-966); the first active replica at all, if that is
- * allowed: first those of the last known ELR, which may lack little; last one that a reassignment is adding, which may have nothing.
+ * allowed: first those of the last known ELR, which may lack little; last one that a reassignment is adding, which may have
+ * nothing.
  */
 export function electLeader(
   {

@@ -148,6 +148,15 @@ test('the effective min.insync.replicas is never more than there are replicas', 
   expect(cluster.describe('orders')).toBe('1/1,2,3')
 })
 
+/** 1, the last in sync, has stopped uncleanly, and 2 waits to lead. */
+async function oneGaveWay(): Promise<TestCluster> {
+  const cluster = await orders(2)
+  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
+  await cluster.start(1)
+  expect(cluster.describe('orders')).toBe('-1/2 last 1')
+  return cluster
+}
+
 test('the last replica standing that restarts uncleanly gives way to an eligible one (B07)', async () => {
   const cluster = await orders(2)
   for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
@@ -159,10 +168,7 @@ test('the last replica standing that restarts uncleanly gives way to an eligible
 })
 
 test('of two that both stopped uncleanly neither is better: the one whose turn it is stays', async () => {
-  const cluster = await orders(2)
-  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
-  await cluster.start(1)
-  expect(cluster.describe('orders')).toBe('-1/2 last 1')
+  const cluster = await oneGaveWay()
   await cluster.start(2)
   expect(cluster.describe('orders')).toBe('2/2 last 1,2')
   await cluster.alterIsr('orders', [2, 1])
@@ -170,9 +176,7 @@ test('of two that both stopped uncleanly neither is better: the one whose turn i
 })
 
 test('an heir that stopped uncleanly and finds its log damaged gives the partition back (KIP-966)', async () => {
-  const cluster = await orders(2)
-  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
-  await cluster.start(1)
+  const cluster = await oneGaveWay()
   await cluster.start(2)
   expect(await cluster.alterIsr('orders', [])).toBe('NONE')
   expect(cluster.describe('orders')).toBe('1/1 last 1')
@@ -182,10 +186,7 @@ test('an heir that stopped uncleanly and finds its log damaged gives the partiti
 })
 
 test('an heir that stopped cleanly is better than who stopped uncleanly, damage or not', async () => {
-  const cluster = await orders(2)
-  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
-  await cluster.start(1)
-  expect(cluster.describe('orders')).toBe('-1/2 last 1')
+  const cluster = await oneGaveWay()
   await cluster.beat(2)
   expect(cluster.describe('orders')).toBe('2/2')
   expect(await cluster.alterIsr('orders', [])).toBe('NONE')
@@ -202,9 +203,7 @@ test('who gave up a log is not remembered: a heir that was merely killed leads',
 })
 
 test('nobody is given a partition back who is gone for good', async () => {
-  const cluster = await orders(2)
-  for (const brokerId of [3, 2, 1]) cluster.kill(brokerId)
-  await cluster.start(1)
+  const cluster = await oneGaveWay()
   await cluster.start(2)
   expect(cluster.describe('orders')).toBe('2/2 last 1,2')
   cluster.kill(1)

@@ -50,11 +50,7 @@ export function changedPartition(
     leaderEpoch: record.leader === undefined ? before.leaderEpoch : before.leaderEpoch + 1,
     partitionEpoch: before.partitionEpoch + 1,
     recovering: record.recovering ?? before.recovering,
-    // Beside a larger ISR it means nothing, whatever the controller that wrote this knows of it.
-    ...eligibleFields(
-      record.elr ?? before.elr,
-      (record.isr?.length ?? 1) > 1 ? [] : (record.lastKnownElr ?? before.lastKnownElr),
-    ),
+    ...eligibleFields(record.elr ?? before.elr, record.lastKnownElr ?? before.lastKnownElr),
   }
 }
 

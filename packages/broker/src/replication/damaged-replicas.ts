@@ -10,11 +10,11 @@ const onceInMs = 3_600_000
 
 /**
  * Replicas that have met stored bytes which are not what was stored, while they run. Checksums keep those from being served,
- * and other replicas have them whole: a leader goes on with the rest of its log until another one leads that has all that is committed, a
- * follower on which others count stops fetching and asks to be taken out of the ISR and the ELR. Then the log is set aside and
- * fetched anew. A follower on which nobody counts follows on until somebody does: its leader may be about to take it into the
- * ISR, where an empty log must not be. As long as nobody else is in sync, or eligible and up, this replica is the best there is, and stays.
- * Bounded by the partitions of the broker.
+ * and other replicas have them whole: a leader goes on with the rest of its log until another one leads that has all that is
+ * committed, a follower on which others count stops fetching and asks to be taken out of the ISR and the ELR. Then the log is
+ * set aside and fetched anew. A follower on which nobody counts follows on until somebody does: its leader may be about to take
+ * it into the ISR, where an empty log must not be. As long as nobody else is in sync, or eligible and up, this replica is the
+ * best there is, and stays. Bounded by the partitions of the broker.
  */
 export class DamagedReplicas {
   readonly #context: ReplicationContext
