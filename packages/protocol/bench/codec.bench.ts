@@ -155,13 +155,20 @@ function metadataByHand(
   return into
 }
 
+/** The library's releases differ by a factor of four here, and every batch is summed by its leader and its followers. */
+function sum(): Contest {
+  const bytes = copyOf(batchOf(64, 1024))
+  return { stepBytes: bytes.length, ours: () => crc32c(bytes), naive: () => copyOf(bytes) }
+}
+
 const copy = 'a copy of the bytes'
 const checksum = 'crc32c of the bytes'
 
 export const measures: readonly Measure[] = [
   { name: 'read produce, 6 × 16 KiB', naive: copy, must: 3, prepare: readProduce },
-  { name: 'validate 64 × 1 KiB', naive: checksum, must: 0.6, prepare: () => validate(64, 1024) },
-  { name: 'validate 150 × 100 B', naive: checksum, must: 0.24, prepare: () => validate(150, 100) },
+  { name: 'crc32c, 64 KiB', naive: copy, must: 0.6, prepare: sum },
+  { name: 'validate 64 × 1 KiB', naive: checksum, must: 0.3, prepare: () => validate(64, 1024) },
+  { name: 'validate 150 × 100 B', naive: checksum, must: 0.07, prepare: () => validate(150, 100) },
   { name: 'encode fetch, 6 × 16 KiB', naive: copy, must: 1.5, prepare: encodeFetch },
   {
     name: 'encode metadata, 1,000 partitions',
