@@ -38,17 +38,6 @@ export function endpointOf(
   return broker?.endpoints.find(endpoint => endpoint.listener === listenerName)
 }
 
-/** Replicas whose broker is down or not reachable on that listener, in assignment order. */
-export function offlineReplicas(
-  image: Image,
-  partition: PartitionImage,
-  listenerName: string,
-): BrokerId[] {
-  return partition.replicas.filter(
-    id => !isAlive(image, id) || endpointOf(image.brokers.get(id), listenerName) === undefined,
-  )
-}
-
 export interface BrokerNode {
   readonly nodeId: BrokerId
   readonly host: string

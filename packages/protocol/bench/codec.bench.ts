@@ -166,7 +166,7 @@ const checksum = 'crc32c of the bytes'
 
 export const measures: readonly Measure[] = [
   { name: 'read produce, 6 × 16 KiB', naive: copy, must: 3, prepare: readProduce },
-  { name: 'crc32c, 64 KiB', naive: copy, must: 0.6, prepare: sum },
+  { name: 'crc32c, 64 KiB', naive: copy, must: 1, prepare: sum },
   { name: 'validate 64 × 1 KiB', naive: checksum, must: 0.3, prepare: () => validate(64, 1024) },
   { name: 'validate 150 × 100 B', naive: checksum, must: 0.07, prepare: () => validate(150, 100) },
   { name: 'encode fetch, 6 × 16 KiB', naive: copy, must: 1.5, prepare: encodeFetch },

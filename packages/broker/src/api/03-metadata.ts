@@ -14,23 +14,16 @@
  * Not done: REBOOTSTRAP_REQUIRED (v13, KIP-1102) is never answered; a node does not know that it should be left.
  */
 import { zeroUuid } from '@trimaran/common'
-import type { Image, PartitionImage, TopicImage } from '@trimaran/metadata'
+import type { TopicImage } from '@trimaran/metadata'
 import { apis, errorCodes, type RequestOf, type ResponseOf } from '@trimaran/protocol'
 import { clusterOperations, notAsked, topicOperations } from '../authorized-operations.ts'
-import {
-  clusterView,
-  endpointOf,
-  internalTopics,
-  isAlive,
-  offlineReplicas,
-  topicNameProblem,
-} from '../topics.ts'
+import { PartitionViews, type PartitionView } from '../partition-views.ts'
+import { clusterView, internalTopics, topicNameProblem } from '../topics.ts'
 import { handler, type HandlerContext } from './handler.ts'
 
 type Request = RequestOf<typeof apis.metadata>
 type Response = ResponseOf<typeof apis.metadata>
 type TopicAnswer = Response['topics'][number]
-type PartitionAnswer = TopicAnswer['partitions'][number]
 
 export const metadata = handler(apis.metadata, { min: 0, max: 13 }, (request, context) => {
   const { brokers, controllerId } = clusterView(context)
@@ -49,8 +42,9 @@ export const metadata = handler(apis.metadata, { min: 0, max: 13 }, (request, co
 function topicAnswers(request: Request, context: HandlerContext): TopicAnswer[] {
   const image = context.image()
   const operations = request.includeTopicAuthorizedOperations ? topicOperations : notAsked
+  const views = new PartitionViews(image, context.connection.listenerName)
   const describe = (topic: TopicImage): TopicAnswer =>
-    describeTopic(topic, image, context, operations)
+    describeTopic(topic, views, operations, context.header.apiVersion)
   const { topics } = request
   if (topics === null || (context.header.apiVersion === 0 && topics.length === 0)) {
     return [...image.topicsByName.values()].map(describe)
@@ -92,49 +86,21 @@ const failed = (errorCode: number, name: string | null, topicId: string): TopicA
 
 function describeTopic(
   topic: TopicImage,
-  image: Image,
-  context: HandlerContext,
+  views: PartitionViews,
   operations: number,
+  apiVersion: number,
 ): TopicAnswer {
-  const { listenerName } = context.connection
   return {
     errorCode: errorCodes.NONE,
     name: topic.name,
     topicId: topic.id,
     isInternal: internalTopics.has(topic.name),
-    partitions: topic.partitions.map(partition => {
-      const answer = describePartition(partition, image, listenerName)
-      return forVersion(answer, context.header.apiVersion)
-    }),
+    partitions: topic.partitions.map(partition => forVersion(views.of(partition), apiVersion)),
     topicAuthorizedOperations: operations,
   }
 }
 
-function describePartition(
-  partition: PartitionImage,
-  image: Image,
-  listenerName: string,
-): PartitionAnswer {
-  const leader = image.brokers.get(partition.leader)
-  const alive = isAlive(image, partition.leader)
-  const reachable = alive && endpointOf(leader, listenerName) !== undefined
-  const errorCode = reachable
-    ? errorCodes.NONE
-    : alive
-      ? errorCodes.LISTENER_NOT_FOUND
-      : errorCodes.LEADER_NOT_AVAILABLE
-  return {
-    errorCode,
-    partitionIndex: partition.partition,
-    leaderId: reachable ? partition.leader : -1,
-    leaderEpoch: partition.leaderEpoch,
-    replicaNodes: partition.replicas,
-    isrNodes: partition.isr,
-    offlineReplicas: offlineReplicas(image, partition, listenerName),
-  }
-}
-
-function forVersion(answer: PartitionAnswer, apiVersion: number): PartitionAnswer {
+function forVersion(answer: PartitionView, apiVersion: number): PartitionView {
   if (apiVersion === 0) return withoutOffline(answer)
   return apiVersion < 6 && answer.errorCode === errorCodes.LISTENER_NOT_FOUND
     ? { ...answer, errorCode: errorCodes.LEADER_NOT_AVAILABLE }
@@ -142,7 +108,7 @@ function forVersion(answer: PartitionAnswer, apiVersion: number): PartitionAnswe
 }
 
 /** Clients of v0 take every broker of the answer for a live one. */
-function withoutOffline(answer: PartitionAnswer): PartitionAnswer {
+function withoutOffline(answer: PartitionView): PartitionView {
   const offline = new Set(answer.offlineReplicas)
   if (offline.size === 0) return answer
   const online = (id: number): boolean => !offline.has(id)

@@ -11,13 +11,8 @@ import { zeroUuid } from '@trimaran/common'
 import type { Image, PartitionImage, TopicImage } from '@trimaran/metadata'
 import { apis, errorCodes, type RequestOf, type ResponseOf } from '@trimaran/protocol'
 import { notAsked, topicOperations } from '../authorized-operations.ts'
-import {
-  endpointOf,
-  internalTopics,
-  isAlive,
-  offlineReplicas,
-  topicNameProblem,
-} from '../topics.ts'
+import { PartitionViews } from '../partition-views.ts'
+import { internalTopics, topicNameProblem } from '../topics.ts'
 import { handler, type HandlerContext } from './handler.ts'
 
 type Request = RequestOf<typeof apis.describeTopicPartitions>
@@ -54,6 +49,7 @@ function page(
     1,
     Math.min(responsePartitionLimit, context.config.maxRequestPartitionSizeLimit),
   )
+  const views = new PartitionViews(image, context.connection.listenerName)
   const topics: TopicAnswer[] = []
   for (const name of names) {
     if (left === 0)
@@ -69,7 +65,7 @@ function page(
     }
     const first = name === cursor?.topicName ? cursor.partitionIndex : 0
     const end = Math.min(topic.partitions.length, first + left)
-    topics.push(describe(topic, topic.partitions.slice(first, end), image, context))
+    topics.push(describe(topic, topic.partitions.slice(first, end), views))
     left -= Math.max(0, end - first)
     if (end < topic.partitions.length) {
       return { throttleTimeMs: 0, topics, nextCursor: { topicName: name, partitionIndex: end } }
@@ -90,35 +86,18 @@ const failed = (name: string, errorCode: number): TopicAnswer => ({
 function describe(
   topic: TopicImage,
   partitions: readonly PartitionImage[],
-  image: Image,
-  context: HandlerContext,
+  views: PartitionViews,
 ): TopicAnswer {
-  const { listenerName } = context.connection
   return {
     errorCode: errorCodes.NONE,
     name: topic.name,
     topicId: topic.id,
     isInternal: internalTopics.has(topic.name),
-    partitions: partitions.map(partition => {
-      const alive = isAlive(image, partition.leader)
-      const reachable =
-        alive && endpointOf(image.brokers.get(partition.leader), listenerName) !== undefined
-      return {
-        errorCode: reachable
-          ? errorCodes.NONE
-          : alive
-            ? errorCodes.LISTENER_NOT_FOUND
-            : errorCodes.LEADER_NOT_AVAILABLE,
-        partitionIndex: partition.partition,
-        leaderId: reachable ? partition.leader : -1,
-        leaderEpoch: partition.leaderEpoch,
-        replicaNodes: partition.replicas,
-        isrNodes: partition.isr,
-        eligibleLeaderReplicas: partition.elr ?? [],
-        lastKnownElr: partition.lastKnownElr ?? [],
-        offlineReplicas: offlineReplicas(image, partition, listenerName),
-      }
-    }),
+    partitions: partitions.map(partition => ({
+      ...views.of(partition),
+      eligibleLeaderReplicas: partition.elr ?? [],
+      lastKnownElr: partition.lastKnownElr ?? [],
+    })),
     topicAuthorizedOperations: topicOperations,
   }
 }
