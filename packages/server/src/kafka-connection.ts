@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { CloseConnection } from '@trimaran/broker'
 import type { ConnectionContext } from '@trimaran/broker'
 import { giveBack, isPassing, type LogEvent } from '@trimaran/common'
+import type { BacklogPace } from './backlog-pace.ts'
 import type { ByteBudget, PipelineBudget, UnreadBudget } from './byte-budget.ts'
 import { FrameReader, FramingError } from './frame-reader.ts'
 
@@ -20,6 +21,8 @@ const MAX_REQUEST_BYTES = 8 * 1024 * 1024
  * keeps what the connection holds until the long poll before it ends: a few hundred small requests are read ahead.
  */
 const READ_AHEAD_BYTES = 64 * 1024
+/** More requests waiting than may be under way, for so long: no burst, but a client that does not wait for answers. */
+const BACKLOG_MS = 250
 const SIZE_BYTES = 4
 const LINGER_MS = 1_000
 /** Its answers are small, whatever it asks for, and it is the only request that clients pipeline for speed. */
@@ -33,6 +36,8 @@ export interface ConnectionHost {
   readonly unread: UnreadBudget
   /** Of requests beyond those that each connection may have under way. */
   readonly pipeline: PipelineBudget
+  /** For clients that have more waiting than that for long. */
+  readonly pace: BacklogPace
   readonly logEvent: LogEvent
   /** Null: no answer. A rejection closes the connection after the answers before it. */
   handle(context: ConnectionContext, frame: Uint8Array): Promise<readonly Uint8Array[] | null>
@@ -70,6 +75,10 @@ export class KafkaConnection {
   #next: Uint8Array | null = null
   /** If it has to wait: since when. */
   #waitsSinceMs: number | null = null
+  /** Since when there has always been one more than may be under way; null: there is not. */
+  #backlogSinceMs: number | null = null
+  /** Until it may ask again. */
+  #pace: NodeJS.Timeout | null = null
   /** Of its answers, as `unread` knows. */
   #unreadBytes = 0
   #progressMs: number
@@ -170,7 +179,10 @@ export class KafkaConnection {
         return
       }
       const frame = this.#peek()
-      if (frame === null) break
+      if (frame === null) {
+        this.#backlogSinceMs = null
+        break
+      }
       isFull = !this.#mayHandle(frame)
       if (isFull) this.#waitsSinceMs ??= this.#lastActiveMs
       else this.#handle(frame)
@@ -199,9 +211,15 @@ export class KafkaConnection {
 
   /** If not: `#work` runs again when an answer is written, when the client has read, or when the node has room. */
   #mayHandle(frame: Uint8Array): boolean {
+    if (this.#pace !== null) return false
     if (
       this.#slots.length >= MAX_IN_FLIGHT ||
-      (this.#slots.length >= OWN_IN_FLIGHT && !this.#host.pipeline.hasRoom) ||
+      (this.#slots.length >= OWN_IN_FLIGHT && !this.#host.pipeline.hasRoom)
+    ) {
+      this.#backlogged()
+      return false
+    }
+    if (
       this.#inFlightBytes >= MAX_REQUEST_BYTES ||
       this.#socket.writableLength >= MAX_UNREAD_BYTES
     ) {
@@ -214,6 +232,19 @@ export class KafkaConnection {
     if (unread.hasRoom) return true
     unread.wait(this, () => this.#work())
     return false
+  }
+
+  /** As many as may be under way are, and there is one more. */
+  #backlogged(): void {
+    const nowMs = this.#host.nowMs()
+    this.#backlogSinceMs ??= nowMs
+    if (nowMs - this.#backlogSinceMs < BACKLOG_MS) return
+    const waitMs = this.#host.pace.waitMs()
+    if (waitMs === 0) return
+    this.#pace = setTimeout(() => {
+      this.#pace = null
+      this.#work()
+    }, waitMs)
   }
 
   #handle(frame: Uint8Array): void {
@@ -363,6 +394,7 @@ export class KafkaConnection {
   }
 
   #gone(): void {
+    if (this.#pace !== null) clearTimeout(this.#pace)
     this.#release(this.#heldBytes)
     this.#host.budget.leave(this)
     this.countUnread()

@@ -3,10 +3,12 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { ClusterError } from '@trimaran/common'
 import type { Clock, LogEvent } from '@trimaran/common'
 import type { ConnectionContext } from '@trimaran/broker'
+import { BacklogPace } from './backlog-pace.ts'
 import { ByteBudget, PipelineBudget, UnreadBudget } from './byte-budget.ts'
 import { ClosableContext, KafkaConnection } from './kafka-connection.ts'
 import type { ConnectionHost } from './kafka-connection.ts'
 import { systemClock } from './ports/clock.ts'
+import { eventLoopBusyShare } from './ports/event-loop.ts'
 
 export interface ListenerAddress {
   readonly name: string
@@ -38,6 +40,8 @@ export interface KafkaListenerOptions {
   readonly logEvent: LogEvent
   /** Only asked for the time; the machine's unless told otherwise. */
   readonly clock?: Pick<Clock, 'monotonicMs'>
+  /** Of the event loop's time since the last call; measured unless told otherwise. */
+  readonly busyShare?: () => number
   handle(connection: ConnectionContext, frame: Uint8Array): Promise<readonly Uint8Array[] | null>
   /** What no handler should let out: a broken invariant, or a fault in this code. */
   failed(error: unknown): void
@@ -77,12 +81,13 @@ export class KafkaListener {
 
   constructor(options: KafkaListenerOptions) {
     this.#options = options
-    const { limits, logEvent, clock = systemClock } = options
+    const { limits, logEvent, clock = systemClock, busyShare = eventLoopBusyShare() } = options
     this.#host = {
       maxFrameBytes: limits.requestMaxBytes,
       budget: new ByteBudget(Math.max(limits.queuedMaxBytes, limits.requestMaxBytes)),
       unread: new UnreadBudget(limits.unreadMaxBytes ?? UNREAD_MAX_BYTES),
       pipeline: new PipelineBudget(PIPELINED_MAX),
+      pace: new BacklogPace(() => clock.monotonicMs(), busyShare),
       logEvent,
       handle: (context, frame) => options.handle(context, frame),
       nowMs: () => clock.monotonicMs(),
@@ -113,6 +118,11 @@ export class KafkaListener {
   /** Of answers that clients have not read. */
   get unreadBytes(): number {
     return this.#host.unread.heldBytes
+  }
+
+  /** Between the requests of clients that always have more of them waiting. */
+  get backlogWaitMs(): number {
+    return this.#host.pace.lastWaitMs
   }
 
   /** Takes the ports; clients may connect, and are answered from the moment `handle` can. Throws CANNOT_LISTEN. */

@@ -58,6 +58,13 @@ export function watchNode(registry: MetricsRegistry, listener: KafkaListener): (
   registry.gauge(held, () => listener.requestBytes)
   registry.gauge(unread, () => listener.unreadBytes)
   registry.gauge(
+    server(
+      'BacklogWaitMs',
+      'Wait of clients that always have more requests, between those that they have under way',
+    ),
+    () => listener.backlogWaitMs,
+  )
+  registry.gauge(
     bean('kafka.server', 'socket-server-metrics', 'connection-count', 'Connections of clients'),
     () => listener.connectionCount,
   )
