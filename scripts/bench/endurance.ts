@@ -140,6 +140,8 @@ async function besideOldReads(
       fromBeginning: true,
       durationMs: burstMs + 4_000,
     })
+    // It is asked for below.
+    reading.catch(() => null)
     const beside = await rate()
     const read = await reading
     const after = await rate()

@@ -82,10 +82,18 @@ export class ConsumeWork implements Work {
     return found
   }
 
+  /** Retention is faster than this reader, or somebody deletes what it reads. */
+  async #resetOffset({ topic: { topic }, partition }: FetchPosition): Promise<number> {
+    const timestamp = this.#options.fromBeginning ? earliest : latest
+    const offsets = await listOffsets(this.#cluster.client, topic, [partition], timestamp)
+    return offsets.get(partition) ?? 0
+  }
+
   #host(settings: FetchSettings): ConsumerHost {
     return {
       layout: topic => this.#cluster.layout(topic),
       refresh: () => this.#cluster.refresh(),
+      resetOffset: position => this.#resetOffset(position),
       onFatal: error => this.#settle.reject(error),
       onRead: (records, bytes) => this.#read(records, bytes),
       onThrottled: ms => (this.#tally.throttledMs += ms),

@@ -18,6 +18,8 @@ import { RawSocket } from './raw-socket.ts'
 export interface ConsumerHost {
   readonly layout: (topic: string) => Layout
   readonly refresh: () => Promise<void>
+  /** Where to read on when what comes next has been deleted (auto.offset.reset); without it, that is the end. */
+  readonly resetOffset?: (position: FetchPosition) => Promise<number>
   readonly onFatal: (error: Error) => void
   /** At the end of every answer: what was new in it. */
   readonly onRead: (records: number, bytes: number) => void
@@ -51,6 +53,7 @@ export class LoadConsumer {
   readonly #positions: readonly FetchPosition[]
   readonly #byKey: ReadonlyMap<string, FetchPosition>
   readonly #links = new Map<number, Link>()
+  readonly #outOfRange = new Set<FetchPosition>()
   #nextCorrelationId = 1
   readonly #search: LeaderSearch
 
@@ -62,6 +65,7 @@ export class LoadConsumer {
       backoffMs: retryBackoffMs,
       refresh: host.refresh,
       refreshed: async () => {
+        await this.#resetOffsets()
         this.#arrange()
         await this.#connectAll()
         this.start()
@@ -208,9 +212,22 @@ export class LoadConsumer {
     if (bytes > 0) this.#host.onRead(records, bytes)
   }
 
+  async #resetOffsets(): Promise<void> {
+    const positions = [...this.#outOfRange]
+    this.#outOfRange.clear()
+    for (const position of positions)
+      position.nextOffset = (await this.#host.resetOffset?.(position)) ?? position.nextOffset
+  }
+
   #onError(position: FetchPosition | undefined, errorCode: number): void {
     const info = errorInfo(errorCode)
     this.#host.onTrouble(info.name)
+    const isDeleted = errorCode === errorCodes.OFFSET_OUT_OF_RANGE && position !== undefined
+    if (isDeleted && this.#host.resetOffset !== undefined) {
+      this.#outOfRange.add(position)
+      this.#search.request()
+      return
+    }
     if (info.retriable || errorCode === errorCodes.FENCED_LEADER_EPOCH) {
       this.#search.request()
       return
