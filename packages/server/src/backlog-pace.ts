@@ -2,6 +2,8 @@
 const BUSY_SHARE = 0.5
 /** A judgement needs so much to look at; what is about to be asked for again is not judged twice. */
 const JUDGE_EVERY_MS = 20
+/** Nobody asked for so long: nobody waits any more, and what was found out then says nothing of now. */
+const FORGOTTEN_AFTER_MS = 250
 const WAIT_MIN_MS = 1
 /** Five requests in so many are still hundreds a second. */
 const WAIT_MAX_MS = 20
@@ -30,20 +32,25 @@ export class BacklogPace {
     this.#judgedMs = nowMs()
   }
 
-  /** As it was when somebody asked last. */
-  get lastWaitMs(): number {
-    return this.#waitMs
+  /** Of those who wait now; 0: nobody does. */
+  get presentWaitMs(): number {
+    return this.#isForgotten(this.#nowMs()) ? 0 : this.#waitMs
   }
 
   /** For whoever has to wait now; 0: nobody has to. */
   waitMs(): number {
     const nowMs = this.#nowMs()
     if (nowMs - this.#judgedMs >= JUDGE_EVERY_MS) {
+      if (this.#isForgotten(nowMs)) this.#waitMs = 0
       this.#judgedMs = nowMs
       const isBusy = this.#busyShare() > BUSY_SHARE
       if (isBusy) this.#waitMs = Math.min(Math.max(this.#waitMs * LONGER, WAIT_MIN_MS), WAIT_MAX_MS)
       else this.#waitMs = this.#waitMs * SHORTER < WAIT_MIN_MS ? 0 : this.#waitMs * SHORTER
     }
     return this.#waitMs
+  }
+
+  #isForgotten(nowMs: number): boolean {
+    return nowMs - this.#judgedMs > FORGOTTEN_AFTER_MS
   }
 }

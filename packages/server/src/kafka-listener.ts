@@ -122,7 +122,7 @@ export class KafkaListener {
 
   /** Between the requests of clients that always have more of them waiting. */
   get backlogWaitMs(): number {
-    return this.#host.pace.lastWaitMs
+    return this.#host.pace.presentWaitMs
   }
 
   /** Takes the ports; clients may connect, and are answered from the moment `handle` can. Throws CANNOT_LISTEN. */

@@ -14,7 +14,7 @@ function pacing() {
     state.nowMs += ms
     return pace.waitMs()
   }
-  return { state, after }
+  return { state, pace, after }
 }
 
 test('nobody waits while the event loop has room', () => {
@@ -33,6 +33,17 @@ test('the wait grows while it is busy, to a bound, and is gone some judgements a
   const shrunk = Array.from({ length: 16 }, () => after(20))
   expect(shrunk[0]).toBe(16)
   expect(shrunk.at(-1)).toBe(0)
+})
+
+test('what nobody has asked for is forgotten, and no longer shown', () => {
+  const { state, pace, after } = pacing()
+  state.share = 0.9
+  for (let at = 0; at < 12; at++) after(20)
+  expect(pace.presentWaitMs).toBe(20)
+  state.nowMs += 251
+  expect(pace.presentWaitMs).toBe(0)
+  state.share = 0.1
+  expect(after(0)).toBe(0)
 })
 
 test('many who ask at once are one judgement', () => {
