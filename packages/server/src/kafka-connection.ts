@@ -79,6 +79,8 @@ export class KafkaConnection {
   #backlogSinceMs: number | null = null
   /** Until it may ask again. */
   #pace: NodeJS.Timeout | null = null
+  /** It has had to wait for being backlogged, and still is. */
+  #isPaced = false
   /** Of its answers, as `unread` knows. */
   #unreadBytes = 0
   #progressMs: number
@@ -181,6 +183,7 @@ export class KafkaConnection {
       const frame = this.#peek()
       if (frame === null) {
         this.#backlogSinceMs = null
+        this.#isPaced = false
         break
       }
       isFull = !this.#mayHandle(frame)
@@ -214,7 +217,7 @@ export class KafkaConnection {
     if (this.#pace !== null) return false
     if (
       this.#slots.length >= MAX_IN_FLIGHT ||
-      (this.#slots.length >= OWN_IN_FLIGHT && !this.#host.pipeline.hasRoom)
+      (this.#slots.length >= OWN_IN_FLIGHT && (this.#isPaced || !this.#host.pipeline.hasRoom))
     ) {
       this.#backlogged()
       return false
@@ -234,13 +237,14 @@ export class KafkaConnection {
     return false
   }
 
-  /** As many as may be under way are, and there is one more. */
+  /** As many as may be under way are, and there is one more. Who has to wait for that has nothing but its own five. */
   #backlogged(): void {
     const nowMs = this.#host.nowMs()
     this.#backlogSinceMs ??= nowMs
     if (nowMs - this.#backlogSinceMs < BACKLOG_MS) return
     const waitMs = this.#host.pace.waitMs()
-    if (waitMs === 0) return
+    this.#isPaced = waitMs > 0
+    if (!this.#isPaced) return
     this.#pace = setTimeout(() => {
       this.#pace = null
       this.#work()
@@ -255,6 +259,7 @@ export class KafkaConnection {
     this.#next = null
     this.context.requestSinceMs = this.#waitsSinceMs ?? this.#lastActiveMs
     this.#waitsSinceMs = null
+    if (this.#backlogSinceMs === null) this.#host.pace.servesOthers(this.#lastActiveMs)
     this.#slots.push(slot)
     this.#inFlightBytes += heldBytes
     this.#host.budget.handling(this)

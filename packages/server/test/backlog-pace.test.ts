@@ -35,6 +35,21 @@ test('the wait grows while it is busy, to a bound, and is gone some judgements a
   expect(shrunk.at(-1)).toBe(0)
 })
 
+test('beside others they wait sooner, and longer', () => {
+  const { state, pace, after } = pacing()
+  state.share = 0.3
+  expect(after(20)).toBe(0)
+  for (let at = 0; at < 12; at++) {
+    pace.servesOthers(state.nowMs)
+    after(20)
+  }
+  expect(pace.presentWaitMs).toBe(50)
+  // The others are gone.
+  state.nowMs += 251
+  state.share = 0.5
+  expect(after(0)).toBe(0)
+})
+
 test('what nobody has asked for is forgotten, and no longer shown', () => {
   const { state, pace, after } = pacing()
   state.share = 0.9

@@ -132,7 +132,21 @@ describe('a client that always has more requests waiting', () => {
     // Its requests are done, and the next ones wait.
     expect(await answerAll()).toBe(underWay)
     vi.advanceTimersByTime(1)
-    expect(await settle()).toBe(underWay + atOnce)
+    // Its own five, and nothing of what all share.
+    expect(await settle()).toBe(underWay + 5)
+  })
+
+  test('leaves a node that others ask alone before it is busy', async () => {
+    const { listener, answerAll, settle, pass, dial } = await flooded(0.3)
+    pass(300)
+    await answerAll()
+    expect(listener.backlogWaitMs).toBe(0)
+    const before = await settle()
+    dial().send(produce)
+    while ((await settle()) === before);
+    pass(100)
+    await answerAll()
+    expect(listener.backlogWaitMs).toBe(1)
   })
 
   test('makes nobody else wait, and may leave at any time', async () => {
