@@ -3,8 +3,7 @@ import type { Address } from './client.ts'
 
 export interface BenchOptions {
   readonly only: readonly string[]
-  /** Null: as many as each measurement takes by itself. */
-  readonly rounds: number | null
+  readonly rounds: Rounds
   /** Brokers of a running cluster that is measured in the same run; null: none. */
   readonly beside: readonly Address[] | null
   /** A shell command that starts, stops and kills the nodes of that cluster; null: it just runs. */
@@ -16,6 +15,13 @@ export interface BenchOptions {
   readonly help: boolean
 }
 
+/** How often to measure, where it is not as often as each measurement does by itself. */
+export interface Rounds {
+  readonly ofAll: number | null
+  /** By the name of a measurement, before `ofAll`. */
+  readonly of: ReadonlyMap<string, number>
+}
+
 /** Wrong usage, in words for the terminal. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
@@ -24,14 +30,7 @@ export class UsageError extends Error {
 export function parseOptions(args: readonly string[], names: readonly string[]): BenchOptions {
   const { values } = parse(args)
   const only = (values.only ?? []).flatMap(list => list.split(',')).filter(name => name !== '')
-  const unknown = only.find(name => !names.includes(name))
-  if (unknown !== undefined) {
-    throw new UsageError(`There is no measurement "${unknown}"; there are ${names.join(', ')}.`)
-  }
-  const rounds = values.rounds === undefined ? null : Number(values.rounds)
-  if (rounds !== null && (!Number.isInteger(rounds) || rounds < 1)) {
-    throw new UsageError(`--rounds must be a whole number of at least 1, not "${values.rounds}".`)
-  }
+  for (const name of only) assertMeasured(name, names)
   if (values.readme === true && only.length > 0)
     throw new UsageError('--readme takes a whole run, without --only.')
   const besideControl = values['beside-control'] ?? null
@@ -43,7 +42,7 @@ export function parseOptions(args: readonly string[], names: readonly string[]):
     throw new UsageError('--beside-control takes a shell command, and it is empty.')
   return {
     only,
-    rounds,
+    rounds: roundsFrom(values.rounds ?? '', names),
     beside: values.beside === undefined ? null : values.beside.split(',').map(addressOf),
     besideControl,
     perfTest: values['perf-test'] ?? null,
@@ -51,6 +50,31 @@ export function parseOptions(args: readonly string[], names: readonly string[]):
     readme: values.readme ?? false,
     help: values.help ?? false,
   }
+}
+
+function assertMeasured(name: string, names: readonly string[]): void {
+  if (names.includes(name)) return
+  throw new UsageError(`There is no measurement "${name}"; there are ${names.join(', ')}.`)
+}
+
+/** Of `N,NAME=N,…`, each part at will. */
+function roundsFrom(text: string, names: readonly string[]): Rounds {
+  let ofAll: number | null = null
+  const of = new Map<string, number>()
+  for (const part of text.split(',').filter(part => part !== '')) {
+    const [, name, count] = /^(?:([^=]+)=)?(\d+)$/.exec(part.trim()) ?? []
+    if (count === undefined || Number(count) < 1) {
+      throw new UsageError(
+        `--rounds takes N or NAME=N, whole numbers of at least 1, and "${part}" is neither.`,
+      )
+    }
+    if (name === undefined) ofAll = Number(count)
+    else {
+      assertMeasured(name, names)
+      of.set(name, Number(count))
+    }
+  }
+  return { ofAll, of }
 }
 
 function addressOf(text: string): Address {
@@ -86,11 +110,12 @@ export function usage(
   const width = Math.max(...measurements.map(({ name }) => name.length))
   return `Measures Trimaran from outside, over its own raw Kafka connections, on a cluster that it starts itself.
 
-  node scripts/bench/main.ts [--only NAME,…] [--rounds N] [--beside HOST:PORT,… [--beside-control COMMAND]]
+  node scripts/bench/main.ts [--only NAME,…] [--rounds N,NAME=N,…] [--beside HOST:PORT,… [--beside-control COMMAND]]
                            [--perf-test COMMAND] [--json] [--readme]
 
   --only NAME,…    some of the measurements instead of all
-  --rounds N       instead of each measurement's own number of rounds
+  --rounds N,NAME=N,…
+                   instead of each measurement's own number of rounds; N of all, NAME=N of one
   --beside HOST:PORT,…
                    another Kafka cluster, every one of its brokers: measured in turns with ours, with the same client and
                    load, and printed with the ratio of the medians. Its processes are found by their ports
@@ -114,6 +139,7 @@ ${measurements.map(({ name, title }) => `  ${name.padEnd(width)}  ${title}`).joi
 Examples:
   $ npm run bench
   $ npm run bench -- --only failover --rounds 5
+  $ npm run bench -- --rounds 1,hostile=3
   $ npm run bench -- --only throughput --beside localhost:19092,localhost:19093,localhost:19094
   $ npm run bench -- --beside localhost:19092,localhost:19093,localhost:19094 \\
       --beside-control './apache-kafka {} --dir /tmp/kafka --port 19092 --heap 1g'

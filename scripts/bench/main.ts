@@ -129,7 +129,7 @@ async function measureAll(options: BenchOptions): Promise<Results> {
       besideCluster,
       ownCluster,
       perfTest: options.perfTest,
-      rounds: usual => options.rounds ?? usual,
+      rounds: usual => options.rounds.of.get(name) ?? options.rounds.ofAll ?? usual,
       progress: text => say(`    ${text}`),
       onEnd: clean => tasks.push(clean),
     }

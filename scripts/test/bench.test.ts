@@ -166,12 +166,19 @@ test('what is asked for in a wrong way is refused before anything starts', () =>
   const names = ['start', 'memory']
   expect(parseOptions(['--only', 'start,memory', '--rounds', '3'], names)).toMatchObject({
     only: ['start', 'memory'],
-    rounds: 3,
+    rounds: { ofAll: 3, of: new Map() },
   })
+  expect(parseOptions(['--rounds', '1,memory=3'], names).rounds).toEqual({
+    ofAll: 1,
+    of: new Map([['memory', 3]]),
+  })
+  expect(parseOptions([], names).rounds).toEqual({ ofAll: null, of: new Map() })
   for (const wrong of [
     ['--only', 'nothing'],
     ['--rounds', '0'],
     ['--rounds', 'x'],
+    ['--rounds', 'memory=0'],
+    ['--rounds', 'nothing=2'],
     ['--fast'],
     ['--readme', '--only', 'start'],
   ])
