@@ -42,7 +42,7 @@ export function parseOptions(args: readonly string[], names: readonly string[]):
     throw new UsageError('--beside-control takes a shell command, and it is empty.')
   return {
     only,
-    rounds: roundsFrom(values.rounds ?? '', names),
+    rounds: roundsFrom(values.rounds, names),
     beside: values.beside === undefined ? null : values.beside.split(',').map(addressOf),
     besideControl,
     perfTest: values['perf-test'] ?? null,
@@ -58,10 +58,10 @@ function assertMeasured(name: string, names: readonly string[]): void {
 }
 
 /** Of `N,NAME=N,…`, each part at will. */
-function roundsFrom(text: string, names: readonly string[]): Rounds {
+function roundsFrom(text: string | undefined, names: readonly string[]): Rounds {
   let ofAll: number | null = null
   const of = new Map<string, number>()
-  for (const part of text.split(',').filter(part => part !== '')) {
+  for (const part of text?.split(',') ?? []) {
     const [, name, count] = /^(?:([^=]+)=)?(\d+)$/.exec(part.trim()) ?? []
     if (count === undefined || Number(count) < 1) {
       throw new UsageError(

@@ -9,7 +9,7 @@ import { metricsOf, valueOf } from './hostile/scrape.ts'
 import { bootstrapOf, makeTopic } from './load.ts'
 import type { BenchContext, Measurement } from './measurement.ts'
 import { fillCompileCache, ProcessCluster } from './process-cluster.ts'
-import { residentMegabytes } from './processes.ts'
+import { peakMegabytes, residentMegabytes, watchPeaks } from './processes.ts'
 
 const usualRounds = 3
 /** Of the well-behaved client. */
@@ -21,8 +21,6 @@ const durationMs = 3_000
 const firstWarmUpMs = 3_000
 /** After an abuse: connections are closed, answers thrown away. */
 const settleMs = 500
-/** Of memory. Ten times a second, this alone put stalls of 20 to 90 ms into a third of the rounds. */
-const sampleEveryMs = 500
 /** Where a node of ours serves /metrics, from its client port. */
 const httpPortOffset = 2_000
 
@@ -160,13 +158,11 @@ async function besideAbuse(
     target: { addresses, topic: who.topic },
   })
   context.onEnd(async () => abuser.kill())
-  let peakMb = 0
-  const timer = setInterval(() => {
-    peakMb = Math.max(peakMb, residentMegabytes(who.pids))
-  }, sampleEveryMs)
+  watchPeaks(who.pids)
   const startMs = performance.now()
   try {
     const beside = await percentiles(addresses, who.client)
+    const peakMb = peakMegabytes(who.pids)
     assertShown(abuse, before, await levelsOf(addresses, abuse.series))
     const tookMs = performance.now() - startMs
     const { told, cpuMs } = await abuser.stop()
@@ -177,7 +173,6 @@ async function besideAbuse(
       told: [...words, `${(cpuMs / tookMs).toFixed(2)} cores`].join(', '),
     }
   } finally {
-    clearInterval(timer)
     abuser.kill()
   }
 }

@@ -1,6 +1,6 @@
 /** What the system tells of processes: who listens on a port, memory, processor time. Linux; elsewhere nothing. */
 import { lookup } from 'node:dns/promises'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Address } from './client.ts'
@@ -114,8 +114,11 @@ export function ageMsOf(pid: number): number {
   return upSeconds * 1000 - Number(statOf(pid)[19]) * tickMs
 }
 
-export function residentBytes(pid: number): number {
-  const kib = Number(/^VmRSS:\s+(\d+) kB/m.exec(textOf(`/proc/${pid}/status`) ?? '')?.[1])
+export const residentBytes = (pid: number): number => memoryBytes(pid, 'VmRSS')
+
+function memoryBytes(pid: number, what: 'VmRSS' | 'VmHWM'): number {
+  const line = new RegExp(`^${what}:\\s+(\\d+) kB`, 'm')
+  const kib = Number(line.exec(textOf(`/proc/${pid}/status`) ?? '')?.[1])
   if (Number.isNaN(kib))
     throw new Error(`process ${pid} has ended, or this system does not tell its memory (/proc)`)
   return kib * 1024
@@ -125,6 +128,18 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((all, each) =
 
 export const residentMegabytes = (pids: readonly number[]): number =>
   sum(pids.map(residentBytes)) / megabyte
+
+/** Of /proc/PID/clear_refs: the peak of the resident memory is from then on that since then. */
+const resetPeak = '5'
+
+/** From now on the system keeps their peaks, so that nobody has to look again and again. */
+export function watchPeaks(pids: readonly number[]): void {
+  for (const pid of pids) writeFileSync(`/proc/${pid}/clear_refs`, resetPeak)
+}
+
+/** Of each since `watchPeaks`, together: no less than what they had at any one time. */
+export const peakMegabytes = (pids: readonly number[]): number =>
+  sum(pids.map(pid => memoryBytes(pid, 'VmHWM'))) / megabyte
 
 /** How many processors they keep busy together. */
 export async function busyCores(pids: readonly number[], durationMs: number): Promise<number> {

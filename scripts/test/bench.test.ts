@@ -176,6 +176,8 @@ test('what is asked for in a wrong way is refused before anything starts', () =>
   for (const wrong of [
     ['--only', 'nothing'],
     ['--rounds', '0'],
+    ['--rounds', ''],
+    ['--rounds', '1,'],
     ['--rounds', 'x'],
     ['--rounds', 'memory=0'],
     ['--rounds', 'nothing=2'],

@@ -1,7 +1,7 @@
 /**
  * What a record's way costs before anything is done with it: four processes and the wires between them, a client's TCP
- * connection to a leader and the leader's gRPC links to two followers, all of whom only answer. No broker in this shape
- * acknowledges a record faster on the machine that this runs on.
+ * connection to a leader and the leader's gRPC links to two followers, all of whom only answer. Our brokers do
+ * the same and their work on top.
  *
  *   node packages/server/bench/empty-wires.ts
  */
@@ -104,4 +104,7 @@ async function measure(): Promise<void> {
 
 const [role, ...ports] = process.argv.slice(2)
 if (role === undefined) await measure()
-else process.send?.(role === 'lead' ? await lead(ports.map(Number)) : await follow())
+else {
+  process.once('disconnect', () => process.exit())
+  process.send?.(role === 'lead' ? await lead(ports.map(Number)) : await follow())
+}

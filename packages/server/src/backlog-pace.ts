@@ -20,7 +20,7 @@ const SHORTER = 0.8
  * How long clients that always have more requests waiting than they may have under way let the node alone before their next
  * ones. Without it they are in line whatever else comes, and everybody else's requests stand behind theirs on every node that
  * they pass: beside two such connections to each of three nodes on two cores, another client's acknowledgement p99 was 20 to
- * 99 ms where it was 6 to 11 ms alone, and is 7 to 18 ms with it.
+ * 99 ms where it was 6 to 11 ms alone, and is 6 to 20 ms with it.
  *
  * The wait grows as long as the event loop is busy, and goes away when it is not: a client that is alone on a machine with
  * room gets what the node can do.
